@@ -1,0 +1,32 @@
+"""PyTorch's `torch.autograd`: gradients by walking the tape, and the modes of the tape.
+
+>>> import numgrad as ng
+>>> x = ng.tensor(3.0, requires_grad=True)
+>>> ng.autograd.grad(x * x, x)
+(tensor(6.),)
+"""
+
+from __future__ import annotations
+
+from numgrad.autograd.gradients import backward, grad
+from numgrad.autograd.grad_modes import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
+    strict_ieee,
+)
+
+__all__ = [
+    "backward",
+    "enable_grad",
+    "grad",
+    "inference_mode",
+    "is_grad_enabled",
+    "is_inference_mode_enabled",
+    "no_grad",
+    "set_grad_enabled",
+    "strict_ieee",
+]

@@ -1,0 +1,249 @@
+"""`backward` and `grad`: what is asked of a walk, and what becomes of its results."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+
+import numpy as np
+
+from numgrad.backward import Walk
+from numgrad.errors import ShapeError
+from numgrad.modes import modes
+from numgrad.tensor import Tensor, alias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    Seed: TypeAlias = Tensor | np.ndarray[Any, Any] | float | None
+
+
+def backward(  # noqa: PLR0913 - PyTorch's signature
+    tensors: Tensor | Sequence[Tensor],
+    grad_tensors: Seed | Sequence[Seed] = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,  # noqa: FBT001, FBT002
+    *,
+    inputs: Tensor | Sequence[Tensor] | None = None,
+) -> None:
+    """Add the gradients of `tensors` to the `.grad` of the leaves that they were computed from.
+
+    Each tensor is weighted by its seed in `grad_tensors`: together they give the product of the
+    seed vector with the Jacobian. A tensor of one element needs no seed.
+
+    Args:
+        tensors: what to differentiate.
+        grad_tensors: a seed of the same shape for each; None for tensors of one element.
+        retain_graph: keep the saved values for another walk; default: as `create_graph`.
+        create_graph: record the walk, so that the gradients can be differentiated in turn.
+        inputs: fill the `.grad` of these only, which need not be leaves.
+
+    Raises:
+        RuntimeError: nothing to differentiate, a missing seed, a freed graph, a saved value that
+            was overwritten, an input that does not require grad.
+        ShapeError: a seed of another shape.
+
+    After an error the tape and every `.grad` are as before.
+
+    >>> import numgrad as ng
+    >>> x = ng.ones(3, requires_grad=True)
+    >>> z = (x * 2) * (x * 2) * 2
+    >>> ng.autograd.backward(z, ng.tensor([1.0, 2.0, 3.0]))
+    >>> x.grad
+    tensor([16., 32., 48.])
+    """
+    outputs = _tuple(tensors)
+    wanted = None if inputs is None else _inputs("backward", inputs)
+    walk = _walk("backward", outputs, grad_tensors, wanted, retain_graph, create_graph)
+    updates: list[tuple[Tensor, Any, bool]] = []
+    for t, gradient in walk.retained:
+        if wanted is None or not any(t is w for w in wanted):
+            updates.append((t, gradient, False))
+    if wanted is None:
+        updates += [(t, gradient, t in walk.owned) for t, gradient in walk.leaves.items()]
+    else:
+        updates += [(t, walk.gradient(t), False) for t in dict.fromkeys(wanted)]
+    for t, gradient, owned in updates:
+        if gradient is not None:
+            _accumulate(t, gradient, owned=owned)
+
+
+def grad(  # noqa: PLR0913 - PyTorch's signature
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Tensor | Sequence[Tensor],
+    grad_outputs: Seed | Sequence[Seed] = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,  # noqa: FBT001, FBT002
+    allow_unused: bool | None = None,
+    *,
+    materialize_grads: bool = False,
+) -> tuple[Tensor | None, ...]:
+    """Return the gradients of `outputs` with respect to `inputs`, leaving every `.grad` alone.
+
+    Args:
+        outputs: what to differentiate.
+        inputs: with respect to what; leaves or computed tensors.
+        grad_outputs: seeds, as for `backward`.
+        retain_graph: keep the saved values for another walk; default: as `create_graph`.
+        create_graph: record the walk, so that the gradients can be differentiated in turn.
+        allow_unused: give None for an input that the outputs do not depend on.
+        materialize_grads: give zeros for such an input.
+
+    Raises:
+        RuntimeError: an unused input without `allow_unused`, and as for `backward`.
+        ValueError: `materialize_grads` with `allow_unused=False`.
+
+    >>> import numgrad as ng
+    >>> x = ng.tensor(2.0, requires_grad=True)
+    >>> (first,) = ng.autograd.grad(x**3, x, create_graph=True)
+    >>> ng.autograd.grad(first, x)
+    (tensor(12.),)
+    """
+    if materialize_grads and allow_unused is False:
+        message = "grad() got materialize_grads=True with allow_unused=False: leave out the latter."
+        raise ValueError(message)
+    wanted = _inputs("grad", inputs)
+    walk = _walk("grad", _tuple(outputs), grad_outputs, wanted, retain_graph, create_graph)
+    results: list[Tensor | None] = []
+    for position, t in enumerate(wanted):
+        gradient = walk.gradient(t)
+        if gradient is None:
+            if materialize_grads:
+                results.append(alias(np.zeros_like(t.array), None))
+                continue
+            if not allow_unused:
+                message = (
+                    f"grad() got an input, number {position} of {len(wanted)}, that the outputs do"
+                    " not depend on: pass allow_unused=True for None, or materialize_grads=True for"
+                    " zeros."
+                )
+                raise RuntimeError(message)
+            results.append(None)
+        elif isinstance(gradient, Tensor):
+            results.append(gradient)
+        else:
+            results.append(alias(gradient if t in walk.owned else gradient.copy(), None))
+    return tuple(results)
+
+
+def _walk(  # noqa: PLR0913 - the arguments of `grad`
+    name: str,
+    outputs: Sequence[Tensor],
+    given: Any,
+    inputs: Sequence[Tensor] | None,
+    retain_graph: bool | None,
+    create_graph: bool,  # noqa: FBT001
+) -> Walk:
+    seeds = _seeds(name, outputs, given)
+    keep = create_graph if retain_graph is None else retain_graph
+    walk = Walk(inputs, keep=keep or create_graph, recorded=create_graph)
+    before = modes.recording
+    modes.recording = create_graph
+    try:
+        walk.run(outputs, seeds if create_graph else [s.array for s in seeds])
+    finally:
+        modes.recording = before
+    return walk
+
+
+def _tuple(tensors: Any) -> tuple[Any, ...]:
+    return (tensors,) if isinstance(tensors, Tensor) else tuple(tensors)
+
+
+def _inputs(name: str, inputs: Any) -> tuple[Tensor, ...]:
+    wanted = _tuple(inputs)
+    if not wanted:
+        message = f"{name}() got no inputs: pass at least one, or leave inputs out."
+        raise RuntimeError(message)
+    for position, t in enumerate(wanted):
+        if not isinstance(t, Tensor):
+            message = f"{name}() takes tensors as inputs, number {position} is {type(t).__name__}."
+            raise TypeError(message)
+        if not t.requires_grad:
+            message = (
+                f"{name}() got an input, number {position}, that does not require grad:"
+                " call requires_grad_() on it before it is used."
+            )
+            raise RuntimeError(message)
+    return wanted
+
+
+def _seeds(name: str, outputs: Sequence[Tensor], given: Any) -> list[Tensor]:
+    if given is None:
+        given = (None,) * len(outputs)
+    elif isinstance(given, (Tensor, np.ndarray, float, int)):
+        given = (given,)
+    given = tuple(given)
+    if len(given) != len(outputs):
+        message = f"{name}() got {len(outputs)} outputs and {len(given)} seeds: give one for each."
+        raise RuntimeError(message)
+    return [_seed(name, t, seed) for t, seed in zip(outputs, given, strict=True)]
+
+
+def _seed(name: str, output: Any, seed: Any) -> Tensor:
+    if not isinstance(output, Tensor):
+        message = f"{name}() differentiates tensors, got {type(output).__name__}."
+        raise TypeError(message)
+    if output._edge is None and not output._wants:
+        message = (
+            f"{name}() from a tensor that does not require grad: none of its inputs did, or it was"
+            " made by detach(), under no_grad(), or by a conversion to integers."
+        )
+        raise RuntimeError(message)
+    array = output.array
+    if seed is None:
+        if array.size != 1:
+            _raise_no_seed(name, array.shape)
+        return alias(np.ones_like(array), None)
+    if isinstance(seed, (float, int)) and not array.ndim:
+        return alias(np.asarray(seed, dtype=array.dtype), None)
+    if not isinstance(seed, (Tensor, np.ndarray)):
+        message = (
+            f"{name}() takes a tensor, an array or None as seed, and a number for a 0-d output; got"
+            f" {type(seed).__name__} for shape {array.shape}."
+        )
+        raise TypeError(message)
+    if seed.shape != array.shape:
+        message = f"{name}() needs a seed of the output's shape {array.shape}, got {seed.shape}."
+        raise ShapeError(message)
+    tensor = seed if isinstance(seed, Tensor) else alias(seed, None)
+    if tensor.array.dtype is array.dtype:
+        return tensor
+    if tensor.array.dtype.kind == "c":
+        message = f"{name}() got a complex seed for an output of dtype {array.dtype}."
+        raise RuntimeError(message)
+    return tensor.to(array.dtype)  # type: ignore[attr-defined, no-any-return]
+
+
+def _raise_no_seed(name: str, shape: tuple[int, ...]) -> NoReturn:
+    extents = ", ".join(map(str, shape))
+    argument = "gradient" if name == "backward" else "grad_outputs"
+    message = (
+        f"{name}() from shape {shape} needs a gradient: pass {argument}=numgrad.ones({extents}),"
+        " or reduce first, as in y.sum()."
+    )
+    raise RuntimeError(message)
+
+
+def _accumulate(t: Tensor, gradient: Any, *, owned: bool) -> None:
+    """Add to `.grad`, in place where the walk was not recorded."""
+    known = t._grad
+    if isinstance(gradient, Tensor):
+        t._grad = alias_of_recorded(gradient) if known is None else known + gradient
+    elif known is None:
+        array = t.array
+        if not owned or gradient.strides != array.strides:
+            own = np.empty_like(array)
+            own[...] = gradient
+            gradient = own
+        t._grad = alias(gradient, None)
+    elif known._edge is not None:
+        t._grad = known + alias(gradient, None)
+    else:
+        np.add(known.array, gradient, out=known.array)
+        if known._counter is not None:
+            known._counter.value += 1
+
+
+def alias_of_recorded(gradient: Tensor) -> Tensor:
+    """Copy a gradient that is on the tape, in memory of its own."""
+    return gradient.clone()  # type: ignore[attr-defined, no-any-return]

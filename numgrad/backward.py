@@ -1,0 +1,235 @@
+"""The walk back through the tape.
+
+First every node on the way is found, counted and checked, so that an error leaves the tape and
+every `.grad` as they were; then nodes are pulled when all their cotangents have arrived, and the
+leaves are written last. Cotangents are arrays, or tensors where the walk itself is recorded.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from numgrad.ops.broadcast import cast, sum_to
+from numgrad.tape import Node, Output, raise_freed
+from numgrad.tensor import Tensor
+from numgrad.value import REGISTRY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numgrad.tape import Edge
+
+
+class Walk:
+    """One walk: cotangents on their way, and where they are wanted."""
+
+    def __init__(self, inputs: Sequence[Tensor] | None, *, keep: bool, recorded: bool) -> None:
+        self.inputs = inputs
+        self.keep = keep
+        self.recorded = recorded
+        # Node, or (node, number) for results other than the first -> cotangent.
+        self.pending: dict[Any, Any] = {}
+        # Leaf -> gradient.
+        self.leaves: dict[Tensor, Any] = {}
+        # Keys of the two whose array nothing else shares memory with.
+        self.owned: set[Any] = set()
+        # Gradients of computed tensors that are among the inputs, or retain theirs.
+        self.captured: dict[Any, Any] = {}
+        self.retained: list[tuple[Tensor, Any]] = []
+        # What `inputs` restricts the walk to; None: everything.
+        self.wanted: set[Any] | None = None
+        self.nodes: set[Node] | None = None
+        self.pulled: set[Node] | None = None
+        if inputs is not None:
+            self.wanted = {_key(t._edge) if t._edge is not None else t for t in inputs}
+
+    def run(self, outputs: Sequence[Tensor], seeds: Sequence[Any]) -> None:
+        """Find what is on the way, then pull node after node."""
+        starts: list[Node] = []
+        for t in outputs:
+            edge = t._edge
+            if edge is not None:
+                starts.append(edge.node if type(edge) is Output else edge)  # type: ignore[arg-type]
+        if self.wanted is not None:
+            self.restrict(starts)
+        counts = self.count(starts)
+        for t, seed in zip(outputs, seeds, strict=True):
+            self.deliver(t._edge if t._edge is not None else t, seed, fresh=False)
+        ready = [node for node in dict.fromkeys(starts) if counts.get(node) == 0]
+        while ready:
+            self.visit(ready.pop(), counts, ready)
+
+    def restrict(self, starts: Iterable[Node]) -> None:
+        """Find the nodes from which something wanted can be reached."""
+        wanted: set[Any] = self.wanted or set()
+        ends = {k[0] if type(k) is tuple else k for k in wanted if type(k) is not Tensor}
+        pulled: set[Node] = set()
+        seen: set[Node] = set()
+        stack: list[tuple[Node, bool]] = [(node, False) for node in starts]
+        while stack:
+            node, done = stack.pop()
+            if done:
+                if any(
+                    e in wanted if type(e) is Tensor else _node(e) in pulled or _node(e) in ends
+                    for e in node.edges
+                    if e is not None
+                ):
+                    pulled.add(node)
+            elif node not in seen:
+                seen.add(node)
+                stack.append((node, True))
+                stack.extend(
+                    (_node(e), False) for e in node.edges if e is not None and type(e) is not Tensor
+                )
+        self.pulled = pulled
+        self.nodes = pulled | ends
+
+    def count(self, starts: Iterable[Node]) -> dict[Node, int]:
+        """Count the cotangents that each node waits for, and check what the nodes saved."""
+        nodes, pulled = self.nodes, self.pulled
+        counts: dict[Node, int] = {}
+        stack: list[Node] = []
+        for node in starts:
+            if node not in counts and (nodes is None or node in nodes):
+                counts[node] = 0
+                stack.append(node)
+        while stack:
+            node = stack.pop()
+            if pulled is not None and node not in pulled:
+                continue
+            if node.saved is None:
+                raise_freed(node.name())
+            if node.plan.missing:
+                node.plan.raise_missing()
+            if node.saved:
+                node.check()
+            for edge in node.edges:
+                if edge is None or type(edge) is Tensor:
+                    continue
+                target: Any = edge.node if type(edge) is Output else edge
+                if target in counts:
+                    counts[target] += 1
+                elif nodes is None or target in nodes:
+                    counts[target] = 1
+                    stack.append(target)
+        return counts
+
+    def visit(self, node: Node, counts: dict[Node, int], ready: list[Node]) -> None:
+        """Pull one node, and hand what it gives to where its edges point."""
+        plan = node.plan
+        g = self.pending.pop(node, None)
+        if plan.outputs > 1:
+            rest = [self.pending.pop((node, k), None) for k in range(1, plan.outputs)]
+            g = (g, *rest)
+            empty = all(each is None for each in g)
+        else:
+            empty = g is None
+        if self.wanted is not None or node.extra is not None:
+            self.capture(node, g)
+        if self.pulled is not None and node not in self.pulled:
+            return
+        recorded = self.recorded
+        edges = node.edges
+        gradients: Any
+        if empty:
+            gradients = [None] * len(edges)
+        elif recorded:
+            gradients = plan.pull_recorded(node, g)
+        else:
+            gradients = plan.pull(node, g)
+        shapes = node.shapes
+        nodes = self.nodes
+        for k, edge in enumerate(edges):
+            if edge is None:
+                continue
+            value = gradients[k]
+            if value is not None:
+                if shapes is not None:
+                    value = fit(value, *shapes[k], recorded=recorded)
+                if type(edge) is Tensor:
+                    if self.wanted is None or edge in self.wanted:
+                        fresh = value is not g and (plan.gives_fresh or _fresh(value, k, gradients, node))
+                        self.deliver(edge, value, fresh=fresh)
+                elif edge in self.pending or type(edge) is Output:
+                    if nodes is None or _node(edge) in nodes:
+                        self.deliver(edge, value, fresh=False)
+                elif nodes is None or edge in nodes:
+                    self.pending[edge] = value
+            if type(edge) is not Tensor:
+                target: Any = edge.node if type(edge) is Output else edge
+                if nodes is None or target in nodes:
+                    left = counts[target] - 1
+                    counts[target] = left
+                    if left == 0:
+                        ready.append(target)
+        if not self.keep and node.saved:
+            node.saved = None
+
+    def deliver(self, edge: Edge, value: Any, *, fresh: bool) -> None:
+        """Add a cotangent to what has arrived at the end of an edge."""
+        table: dict[Any, Any]
+        if type(edge) is Tensor:
+            table, key = self.leaves, edge
+        else:
+            table, key = self.pending, _key(edge)
+        known = table.get(key)
+        if known is None:
+            table[key] = value
+            if fresh:
+                self.owned.add(key)
+        elif self.recorded:
+            table[key] = REGISTRY["add"](known, value)
+        elif key in self.owned:
+            np.add(known, value, out=known)
+        else:
+            table[key] = np.asarray(np.add(known, value))
+            self.owned.add(key)
+
+    def capture(self, node: Node, g: Any) -> None:
+        """Note the cotangents of results that are wanted or that retain theirs."""
+        several = node.plan.outputs > 1
+        for number, each in enumerate(g if several else (g,)):
+            if each is None:
+                continue
+            key = (node, number) if number else node
+            if self.wanted is not None and key in self.wanted:
+                self.captured[key] = each
+            if node.extra is not None:
+                for k, reference in node.extra.retained:
+                    t = reference()
+                    if k == number and t is not None:
+                        self.retained.append((t, each))
+
+    def gradient(self, t: Tensor) -> Any:
+        """What arrived at one of the inputs; None if nothing did."""
+        return self.leaves.get(t) if t._edge is None else self.captured.get(_key(t._edge))
+
+
+def _node(edge: Any) -> Node:
+    return edge.node if type(edge) is Output else edge  # type: ignore[no-any-return]
+
+
+def _key(edge: Any) -> Any:
+    return (edge.node, edge.number) if type(edge) is Output else edge
+
+
+def _fresh(value: Any, position: int, gradients: list[Any], node: Node) -> bool:
+    """Whether an array owns memory that no forward value and no other gradient holds."""
+    if type(value) is Tensor or value.base is not None:
+        return False
+    return not any(value is other for other in gradients[:position]) and not any(
+        value is getattr(saved, "array", saved) for saved in node.saved or ()
+    )
+
+
+def fit(value: Any, shape: tuple[int, ...], dtype: Any, *, recorded: bool) -> Any:
+    """Undo broadcasting and promotion: sum a cotangent to its input's shape, cast to its dtype."""
+    if recorded:
+        if value.array.shape != shape:
+            value = sum_to(value, shape=shape)
+        return value if value.array.dtype == dtype else cast(value, dtype=dtype)
+    if value.shape != shape:
+        value = sum_to.kernel(value, shape=shape)
+    return value if value.dtype == dtype else value.astype(dtype)

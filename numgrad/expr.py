@@ -1,0 +1,133 @@
+"""Scalar expressions: what a rule says, written down once by running it on symbols."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from numgrad.value import REGISTRY, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numgrad.op import Elementwise
+
+
+class Symbol(Value):
+    """A scalar that is not known yet: an Input, or an op applied to symbols and numbers."""
+
+    __slots__ = ()
+
+
+class Input(Symbol):
+    """A named argument of the expression."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+class Apply(Symbol):
+    """An elementwise op applied to symbols and numbers."""
+
+    __slots__ = ("args", "op")
+
+    def __init__(self, op: Elementwise, args: tuple[Expression, ...]) -> None:
+        self.op = op
+        self.args = args
+
+    def __repr__(self) -> str:
+        return f"{self.op.name}({', '.join(map(repr, self.args))})"
+
+
+Expression: TypeAlias = Symbol | float | int
+
+
+def inputs(*names: str) -> tuple[Input, ...]:
+    """Return one symbol for each name."""
+    return tuple(Input(name) for name in names)
+
+
+def postorder(roots: Iterable[Expression]) -> list[Symbol]:
+    """Every symbol that `roots` are made of, each once, arguments before their users."""
+    order: list[Symbol] = []
+    seen: set[int] = set()
+    stack: list[tuple[Expression, bool]] = [(root, False) for root in reversed(list(roots))]
+    while stack:
+        e, arguments_done = stack.pop()
+        if not isinstance(e, Symbol) or (id(e) in seen and not arguments_done):
+            continue
+        if arguments_done or isinstance(e, Input):
+            order.append(e)
+        elif isinstance(e, Apply):
+            stack.append((e, True))
+            stack.extend((a, False) for a in reversed(e.args))
+        seen.add(id(e))
+    return order
+
+
+def reads(root: Expression) -> frozenset[str]:
+    """Names of the inputs that `root` depends on."""
+    return frozenset(e.name for e in postorder([root]) if isinstance(e, Input))
+
+
+def evaluate(roots: Iterable[Expression], environment: dict[str, Any]) -> list[Any]:
+    """Compute `roots` with values for the inputs, calling each op on what it is applied to."""
+    roots = list(roots)
+    values: dict[int, Any] = {}
+    for e in postorder(roots):
+        if isinstance(e, Input):
+            values[id(e)] = environment[e.name]
+        elif isinstance(e, Apply):
+            values[id(e)] = e.op(*[values.get(id(a), a) for a in e.args])
+    return [values.get(id(root), root) for root in roots]
+
+
+def contribution(g: Expression, partial: Expression, *, strict: bool = False) -> Expression:
+    """Incoming derivative times local derivative: the only product of the chain rule.
+
+    Where one factor is exactly 0 and the other is not finite the product is 0 (the NaN-safe
+    rule), unless `strict`. A local derivative that is a choice chooses contributions, and is
+    never multiplied: what is not chosen cannot spoil what is.
+    """
+    if isinstance(partial, (int, float)):
+        if partial == 0:
+            return 0.0
+        if partial == 1:
+            return g
+        if partial == -1:
+            return REGISTRY["neg"](g)  # type: ignore[no-any-return]
+    elif isinstance(partial, Apply) and partial.op.name == "where":
+        condition, chosen, other = partial.args
+        return REGISTRY["where"](  # type: ignore[no-any-return]
+            condition,
+            contribution(g, chosen, strict=strict),
+            contribution(g, other, strict=strict),
+        )
+    elif isinstance(partial, Apply) and partial.op.name == "neg":
+        return REGISTRY["neg"](  # type: ignore[no-any-return]
+            contribution(g, partial.args[0], strict=strict)
+        )
+    return REGISTRY["mul" if strict else "product"](g, partial)  # type: ignore[no-any-return]
+
+
+def differentiate(
+    root: Expression, g: Expression, wrt: tuple[Input, ...], *, strict: bool = False
+) -> tuple[Expression, ...]:
+    """Reverse mode on an expression: the contribution of `g` to each input in `wrt`."""
+    cotangents: dict[int, Expression] = {id(root): g}
+    for e in reversed(postorder([root])):
+        if not isinstance(e, Apply) or id(e) not in cotangents:
+            continue
+        for a, partial in zip(e.args, e.op.partials_at(*e.args, e), strict=True):
+            if partial is None or not isinstance(a, Symbol):
+                continue
+            term = contribution(cotangents[id(e)], partial, strict=strict)
+            if isinstance(term, (int, float)) and term == 0:
+                continue
+            known = cotangents.get(id(a))
+            cotangents[id(a)] = term if known is None else known + term  # type: ignore[operator]
+    return tuple(cotangents.get(id(w), 0.0) for w in wrt)

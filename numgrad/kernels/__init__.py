@@ -1,0 +1,1 @@
+"""How ops run: arrays in, arrays out. A kernel is a NumPy ufunc whose loop Numba compiled."""

@@ -1,0 +1,1 @@
+"""What the ops are: declarations, one block an op, by family."""

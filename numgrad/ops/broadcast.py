@@ -1,0 +1,59 @@
+"""The linear maps that undo one another behind every op: expand and sum back, change of dtype."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from numgrad.op import structural
+
+
+@structural(view=True)
+def expand_to(x: Any, *, shape: tuple[int, ...]) -> Any:
+    """Repeat along dimensions of extent 1 and along new leading ones, without copying."""
+    return np.broadcast_to(x, shape)
+
+
+@expand_to.vjp("x")
+def _(g: Any, *, shapes: Any) -> Any:
+    return sum_to(g, shape=shapes[0])
+
+
+@structural(node="SumToSize")
+def sum_to(x: Any, *, shape: tuple[int, ...]) -> Any:
+    """Sum to a shape that broadcasts to that of x: what broadcasting does to cotangents."""
+    new = x.ndim - len(shape)
+    axes = (
+        *range(new),
+        *(new + k for k, n in enumerate(shape) if n == 1 and x.shape[new + k] != 1),
+    )
+    return np.add.reduce(x, axis=axes).reshape(shape)
+
+
+@sum_to.vjp("x")
+def _(g: Any, *, shapes: Any) -> Any:
+    extra = len(shapes[0]) - g.ndim
+    return expand_to(view_as(g, shape=(1,) * extra + g.shape), shape=shapes[0])
+
+
+@structural(node="View", view=True)
+def view_as(x: Any, *, shape: tuple[int, ...]) -> Any:
+    """Give the same elements in row-major order another shape; a view where strides allow."""
+    return x.reshape(shape)
+
+
+@view_as.vjp("x")
+def _(g: Any, *, shapes: Any) -> Any:
+    return view_as(g, shape=shapes[0])
+
+
+@structural(node="ToCopy")
+def cast(x: Any, *, dtype: Any) -> Any:
+    """Convert to another dtype; the gradient goes back to the dtype of x."""
+    return x.astype(dtype)
+
+
+@cast.vjp("x")
+def _(g: Any, *, dtypes: Any) -> Any:
+    return cast(g, dtype=dtypes[0])

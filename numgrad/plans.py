@@ -1,0 +1,186 @@
+"""What nodes do on the way back: fused kernels for elementwise ops, rules for structural ones."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+
+from numgrad import compiled
+from numgrad.expr import evaluate
+from numgrad.modes import modes
+from numgrad.tape import Node, Output, Plan
+from numgrad.tensor import Tensor, alias
+
+if TYPE_CHECKING:
+    from numgrad.op import Elementwise, Structural, VjpRule
+
+
+def array_in(value: Any) -> Any:
+    """Return the array of a saved tensor; scalars and arrays are what they are."""
+    return value.array if type(value) is Tensor else value
+
+
+class ElementwisePlan(Plan):
+    """The vjp of an elementwise op for one choice of inputs and one dtype."""
+
+    gives_fresh = True
+
+    def __init__(self, op: Elementwise, needs: tuple[int, ...], code: str) -> None:
+        self.op = op
+        self.needs = needs
+        self.code = code
+        self.params = op.params
+        read: frozenset[str] = frozenset().union(*(op.saves[k] for k in needs))
+        self.keeps = tuple(p for p in (*op.params, "out") if p in read)
+        # Positions of the inputs to save, and whether the result is saved behind them.
+        self.inputs = tuple(op.params.index(p) for p in self.keeps if p != "out")
+        self.keeps_out = "out" in read
+
+    @functools.cached_property
+    def steps(self) -> tuple[tuple[Any, ...], ...]:
+        """Per kernel: the ufunc, which saved values it reads, which gradients it gives."""
+        return self._steps(strict=False)
+
+    @functools.cached_property
+    def strict_steps(self) -> tuple[tuple[Any, ...], ...]:
+        """The same with plain IEEE products."""
+        return self._steps(strict=True)
+
+    def _steps(self, *, strict: bool) -> tuple[tuple[Any, ...], ...]:
+        gradients = self.op.gradients(strict=strict)
+        steps: list[tuple[Any, ...]] = []
+        direct = [k for k in self.needs if repr(gradients[k]) == "g"]
+        steps += [(None, (), (k,)) for k in direct]
+        rest = tuple(k for k in self.needs if k not in direct)
+        for kernel in compiled.vjp(self.op, rest, self.code, strict=strict) if rest else ():
+            reads = tuple(self.keeps.index(p) for p in kernel.parameters[1:])
+            steps.append((kernel.load(), reads, kernel.gives))
+        return tuple(steps)
+
+    def pull(self, node: Node, g: Any) -> list[Any]:
+        saved: Any = node.saved
+        gradients: list[Any] = [None] * len(node.edges)
+        for kernel, reads, gives in self.strict_steps if modes.strict_ieee else self.steps:
+            if kernel is None:
+                gradients[gives[0]] = g
+                continue
+            if len(reads) == 1:
+                value = saved[reads[0]]
+                result = kernel(g, value.array if type(value) is Tensor else value)
+            else:
+                result = kernel(g, *[array_in(saved[k]) for k in reads])
+            if len(gives) == 1:
+                gradients[gives[0]] = result if type(result) is np.ndarray else np.asarray(result)
+            else:
+                for k, each in zip(gives, result, strict=True):
+                    gradients[k] = np.asarray(each)
+        return gradients
+
+    def pull_recorded(self, node: Node, g: Any) -> list[Any]:
+        expressions = self.op.gradients(strict=modes.strict_ieee)
+        roots = [expressions[k] for k in self.needs]
+        environment = {"g": g, **unpack(node, self.keeps, self.op.params)}
+        gradients: list[Any] = [None] * len(node.edges)
+        for k, value in zip(self.needs, evaluate(roots, environment), strict=True):
+            # A number is a derivative that is the same everywhere.
+            gradients[k] = (
+                value
+                if isinstance(value, Tensor)
+                else alias(np.full_like(g.array, value, order="C"), None)
+            )
+        return gradients
+
+
+class StructuralPlan(Plan):
+    """The vjp of a structural op for one choice of inputs."""
+
+    def __init__(self, op: Structural, needs: tuple[int, ...]) -> None:
+        self.op = op
+        self.needs = needs
+        self.params = op.params
+        self.outputs = op.outputs
+        self.rules: list[VjpRule] = [r for r in op.rules if op.variadic or set(r.wrt) & set(needs)]
+        covered = {k for r in self.rules for k in r.wrt}
+        self.missing = () if op.variadic else tuple(k for k in needs if k not in covered)
+        read = {name for r in self.rules for name in r.reads}
+        self.keeps = tuple(p for p in (*op.params, "out") if p in read)
+        self.inputs = tuple(op.params.index(p) for p in self.keeps if p != "out")
+        self.keeps_out = "out" in read
+
+    def raise_missing(self) -> NoReturn:
+        message = (
+            f"{self.op.name}() has no derivative rule for its input"
+            f" {self.op.params[self.missing[0]]!r}: detach() that input."
+        )
+        raise NotImplementedError(message)
+
+    def pull(self, node: Node, g: Any) -> list[Any]:
+        recording = modes.recording
+        modes.recording = False
+        try:
+            values = dict(zip(self.keeps, node.saved or (), strict=True))
+            if "out" in values:
+                values["out"] = _outputs(node, values["out"], recorded=False)
+            wrapped = (
+                tuple(None if each is None else alias(each, None) for each in g)
+                if type(g) is tuple
+                else alias(g, None)
+            )
+            gradients = self._apply(node, wrapped, values)
+        finally:
+            modes.recording = recording
+        return [None if t is None else t.array for t in gradients]
+
+    def pull_recorded(self, node: Node, g: Any) -> list[Any]:
+        return self._apply(node, g, unpack(node, self.keeps, self.op.params))
+
+    def _apply(self, node: Node, g: Any, values: dict[str, Any]) -> list[Any]:
+        gradients: list[Any] = [None] * len(node.edges)
+        metadata = node.metadata or {}
+        for rule in self.rules:
+            keywords = {name: metadata[name] for name in rule.metadata}
+            results = rule.rule(g, *[values[name] for name in rule.reads], **keywords)
+            positions = range(len(gradients)) if self.op.variadic else rule.wrt
+            if len(positions) == 1 and not isinstance(results, tuple):
+                results = (results,)
+            for k, result in zip(positions, results, strict=True):
+                if node.edges[k] is not None:
+                    gradients[k] = result
+        return gradients
+
+
+def unpack(node: Node, keeps: tuple[str, ...], params: tuple[str, ...]) -> dict[str, Any]:
+    """Give saved values by name, tensors with the history they had when they were saved."""
+    values: dict[str, Any] = {}
+    for name, value in zip(keeps, node.saved or (), strict=True):
+        if name == "out":
+            values[name] = _outputs(node, value, recorded=True)
+        elif isinstance(value, Tensor):
+            edge = node.edges[params.index(name)]
+            now = value._edge if value._edge is not None or not value._wants else value
+            if now is edge:
+                values[name] = value
+            elif isinstance(edge, Tensor):
+                values[name] = edge
+            else:  # its history was changed since: a handle with the old one
+                values[name] = alias(value.array, value._counter)
+                values[name]._edge = edge
+        else:
+            values[name] = value
+    return values
+
+
+def _outputs(node: Node, arrays: Any, *, recorded: bool) -> Any:
+    """Wrap saved results into tensors, as outputs of the node where `recorded`."""
+    if isinstance(arrays, tuple):
+        wrapped = tuple(alias(a, None) for a in arrays)
+        if recorded:
+            for k, t in enumerate(wrapped):
+                t._edge = node if k == 0 else Output(node, k)
+        return wrapped
+    t = alias(arrays, None)
+    if recorded:
+        t._edge = node
+    return t

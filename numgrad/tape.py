@@ -1,0 +1,210 @@
+"""The tape: nodes that remember how a tensor was computed.
+
+A node holds edges to where the gradients of its inputs go, and the values that its vjp reads.
+An edge points to the node that made the input, to an `Output` of it if that has several, or to
+the leaf tensor itself; None stands for an input that needs no gradient. So a leaf and its graph
+form no reference cycle.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import weakref
+
+    from numgrad.tensor import Tensor
+
+    Edge: TypeAlias = "Node | Output | Tensor | None"
+
+
+class Counter:
+    """Counts the writes to one piece of memory; shared by a tensor, its views and `detach()`."""
+
+    __slots__ = ("value",)
+
+    def __init__(self) -> None:
+        self.value = 0
+
+
+# Types of saved values that are not tensors: results, tuples of results, Python scalars.
+PLAIN = frozenset({np.ndarray, tuple, float, int, bool})
+
+# The counter of all inference tensors, which have none.
+INFERENCE = Counter()
+
+
+class Plan:
+    """What a node of one op does for one choice of inputs that need gradients."""
+
+    # Names of what is saved, in the order of `Node.saved`; "out" is the result.
+    keeps: tuple[str, ...]
+    # Names of the inputs.
+    params: tuple[str, ...]
+    # How many results the op has.
+    outputs = 1
+    # Inputs that need a gradient but have no rule for it.
+    missing: tuple[int, ...] = ()
+    # Whether `pull` gives new arrays, besides the cotangent itself.
+    gives_fresh = False
+
+    def raise_missing(self) -> NoReturn:
+        """Raise NotImplementedError for an input in `missing`."""
+        raise NotImplementedError
+
+    def pull(self, node: Node, g: Any) -> list[Any]:
+        """Turn the cotangent of the result, an array, into those of the inputs, one an edge."""
+        raise NotImplementedError
+
+    def pull_recorded(self, node: Node, g: Any) -> list[Any]:
+        """Do the same with tensors, recording what is done."""
+        raise NotImplementedError
+
+
+class Extra:
+    """What few nodes have: tensors that retain their gradient, counters of written results."""
+
+    __slots__ = ("out_counters", "retained")
+
+    def __init__(self) -> None:
+        self.retained: list[tuple[int, weakref.ref[Tensor]]] = []
+        self.out_counters: dict[int, tuple[Counter, int]] = {}
+
+
+class Node:
+    """One recorded op. Named as in PyTorch, as `MulBackward0`."""
+
+    __slots__ = ("__weakref__", "edges", "extra", "metadata", "plan", "saved", "shapes", "versions")
+
+    # The op's name in messages.
+    op_name = ""
+
+    edges: tuple[Edge, ...]
+    # Input tensors, Python scalars, and arrays of results; None once freed.
+    saved: tuple[Any, ...] | None
+    # Versions of what is saved; None if all were 0.
+    versions: tuple[int, ...] | None
+    # (shape, dtype) of each input where some differ from the result's; else None.
+    shapes: tuple[Any, ...] | None
+    metadata: dict[str, Any] | None
+    plan: Plan
+    extra: Extra | None
+
+    def __repr__(self) -> str:
+        return f"<{self.name()} object at {id(self):#x}>"
+
+    @classmethod
+    def name(cls) -> str:
+        """Name of the node, as `MulBackward0`."""
+        return cls.__name__
+
+    @property
+    def next_functions(self) -> tuple[tuple[Node | AccumulateGrad | None, int], ...]:
+        """Where the gradients go, one `(node, output number)` an input."""
+        return tuple(_edge_as_pair(edge) for edge in self.edges)
+
+    def __getattr__(self, name: str) -> Any:
+        """Give saved values under PyTorch's names: `_saved_self`, `_saved_other`, `_saved_result`.
+
+        Only called for names that are not found otherwise.
+        """
+        if name.startswith("_saved_"):
+            names = dict(zip(("self", "other", "result"), (*self.plan.params[:2], "out"), strict=False))
+            wanted = names.get(name.removeprefix("_saved_"), name.removeprefix("_saved_"))
+            if wanted in self.plan.keeps:
+                self.check()
+                return self.saved[self.plan.keeps.index(wanted)]  # type: ignore[index]
+        message = f"{self.name()} has no attribute {name!r}"
+        raise AttributeError(message)
+
+    def check(self) -> None:
+        """Raise RuntimeError if what is saved was freed or has been overwritten since."""
+        saved = self.saved
+        if saved is None:
+            raise_freed(self.name())
+        versions = self.versions
+        for k, value in enumerate(saved):
+            if type(value) in PLAIN:
+                continue
+            counter = value._counter
+            found = 0 if counter is None else counter.value
+            expected = 0 if versions is None else versions[k]
+            if found != expected:
+                self.raise_overwritten(value.array, expected, found)
+        if self.extra is not None:
+            for counter, expected in self.extra.out_counters.values():
+                if counter.value != expected and "out" in self.plan.keeps:
+                    self.raise_overwritten(saved[-1], expected, counter.value)
+
+    def raise_overwritten(self, array: Any, expected: int, found: int) -> NoReturn:
+        """Raise the error for a saved value that was written to."""
+        if isinstance(array, tuple):
+            array = array[0]
+        message = (
+            f"{self.op_name}() saved a value of shape {array.shape} and dtype {array.dtype} for its"
+            f" gradient at version {expected}, but it was written to in place and is now at version"
+            f" {found}: write out of place, as in y = y + 1, or use clone() before writing."
+        )
+        raise RuntimeError(message)
+
+
+class Output:
+    """The edge to a result other than the first of a node with several."""
+
+    __slots__ = ("node", "number")
+
+    def __init__(self, node: Node, number: int) -> None:
+        self.node = node
+        self.number = number
+
+
+class AccumulateGrad:
+    """What an edge to a leaf looks like from outside: it adds to the leaf's `.grad`."""
+
+    __slots__ = ("variable",)
+
+    def __init__(self, variable: Tensor) -> None:
+        self.variable = variable
+
+    def __repr__(self) -> str:
+        return f"<AccumulateGrad object at {id(self.variable):#x}>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, AccumulateGrad) and self.variable is other.variable
+
+    def __hash__(self) -> int:
+        return hash(id(self.variable))
+
+    @staticmethod
+    def name() -> str:
+        """Name of the node."""
+        return "AccumulateGrad"
+
+    @property
+    def next_functions(self) -> tuple[()]:
+        """A leaf is the end of the graph."""
+        return ()
+
+
+def _edge_as_pair(edge: Edge) -> tuple[Node | AccumulateGrad | None, int]:
+    if edge is None or isinstance(edge, Node):
+        return edge, 0
+    if isinstance(edge, Output):
+        return edge.node, edge.number
+    return AccumulateGrad(edge), 0
+
+
+def raise_freed(name: str) -> NoReturn:
+    """Raise the error for a second walk through a graph."""
+    message = (
+        f"backward() needs the saved values of {name}, but they were freed when the graph was walked"
+        " before: pass retain_graph=True to the earlier backward() or grad()."
+    )
+    raise RuntimeError(message)
+
+
+def node_class(op: Any, suffix: str = "Backward0") -> type[Node]:
+    """Make the node class of an op, named as PyTorch names it."""
+    return type(op.node + suffix, (Node,), {"__slots__": (), "op_name": op.name})

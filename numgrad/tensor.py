@@ -1,0 +1,447 @@
+"""Tensor: an array, and how it was computed."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+
+from numgrad import dtypes, printing
+from numgrad.errors import ScalarError, ShapeError
+from numgrad.modes import modes
+from numgrad.tape import INFERENCE, Counter, Extra, Node, Output
+from numgrad.value import Value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+class Tensor(Value):
+    """An n-dimensional array that gradients can be taken with respect to.
+
+    `Tensor(data, requires_grad=False, dtype=None)` copies `data`, like `numgrad.tensor`.
+
+    >>> x = Tensor([1.0, 2.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> x.grad
+    tensor([2., 4.])
+    """
+
+    # The rest lives in `__dict__`, which few tensors have, with the defaults below.
+    __slots__ = ("__dict__", "__weakref__", "_counter", "_edge", "_wants", "array")
+
+    # The values.
+    array: np.ndarray[Any, Any]
+    # Where the gradient of a computed tensor goes; None for leaves.
+    _edge: Node | Output | None
+    # Whether a leaf requires grad.
+    _wants: bool
+    # Counts writes; None before the first write, view or alias.
+    _counter: Counter | None
+
+    # What `.grad` holds.
+    _grad: Tensor | None = None
+    # For a view: the tensor whose memory it is, and that tensor's edge when the view was taken.
+    _base: Tensor | None = None
+    _base_edge: Node | Output | None = None
+    # Whether a computed tensor retains its gradient.
+    retains_grad: bool = False
+
+    # NumPy hands its functions to us, see numpy_protocol.
+    __array_priority__ = 1000
+
+    def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None) -> None:  # noqa: FBT001, FBT002
+        self.array = as_array(data, dtype).copy() if isinstance(data, Tensor) else array_of(data, dtype)
+        self._edge = None
+        self._wants = False
+        self._counter = INFERENCE if modes.inference else None
+        if requires_grad:
+            self.requires_grad = True
+
+    # --- what it is -----------------------------------------------------------------------
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its extents, as a tuple."""
+        return self.array.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Its NumPy dtype."""
+        return self.array.dtype
+
+    @property
+    def ndim(self) -> int:
+        """How many dimensions it has."""
+        return self.array.ndim
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of one element."""
+        return self.array.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements."""
+        return self.array.nbytes
+
+    def dim(self) -> int:
+        """Return how many dimensions it has."""
+        return self.array.ndim
+
+    def numel(self) -> int:
+        """Return how many elements it has."""
+        return self.array.size
+
+    def is_floating_point(self) -> bool:
+        """Whether its dtype is a floating one."""
+        return self.array.dtype.kind == "f"
+
+    def is_contiguous(self) -> bool:
+        """Whether its elements lie in row-major order without gaps."""
+        return self.array.flags.c_contiguous
+
+    # --- how it was computed --------------------------------------------------------------
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients with respect to it, or through it, are recorded."""
+        return self._wants or self._edge is not None
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        if self._edge is not None:
+            if value:
+                return
+            message = (
+                "requires_grad can be cleared on leaf tensors only, this one was computed by"
+                f" {self.grad_fn}: use detach() for a tensor without history."
+            )
+            raise RuntimeError(message)
+        if value and self.array.dtype.kind not in dtypes.FLOATING:
+            message = (
+                f"only floating-point tensors can require grad, got dtype {self.array.dtype}:"
+                " convert first, as in x.to(numgrad.float64)."
+            )
+            raise RuntimeError(message)
+        if value and self._counter is INFERENCE and not modes.inference:
+            raise_inference("requires_grad cannot be set on an inference tensor")
+        self._wants = bool(value)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:  # noqa: FBT001, FBT002 - PyTorch's signature
+        """Set `requires_grad` and return the tensor."""
+        self.requires_grad = requires_grad
+        return self
+
+    @property
+    def grad_fn(self) -> Node | None:
+        """The node that computed it; None for leaves."""
+        self.check_view()
+        edge = self._edge
+        return edge.node if isinstance(edge, Output) else edge
+
+    @property
+    def output_nr(self) -> int:
+        """Which of the results of its node it is."""
+        return self._edge.number if isinstance(self._edge, Output) else 0
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether it has no `grad_fn`: made by the user, or not requiring grad."""
+        return self._edge is None
+
+    def is_inference(self) -> bool:
+        """Whether it was made in inference mode."""
+        return self._counter is INFERENCE
+
+    @property
+    def _version(self) -> int:
+        """How often its memory was written to in place."""
+        if self._counter is INFERENCE:
+            raise_inference("_version is not counted for inference tensors")
+        return 0 if self._counter is None else self._counter.value
+
+    def counter(self) -> Counter:
+        """Its version counter, made now if it has none; what shares its memory shares this."""
+        if self._counter is None:
+            self._counter = Counter()
+            edge = self._edge
+            if edge is not None:
+                node, number = (edge.node, edge.number) if isinstance(edge, Output) else (edge, 0)
+                if node.extra is None:
+                    node.extra = Extra()
+                node.extra.out_counters[number] = (self._counter, 0)
+        return self._counter
+
+    def check_view(self) -> None:
+        """Raise RuntimeError if the base of this view was rewritten with history since."""
+        if self._base is not None and self._base._edge is not self._base_edge:  # noqa: SLF001
+            message = (
+                "a view was used after its base had been changed in place by a recorded operation:"
+                " take the view again from the base, or clone() it before the change."
+            )
+            raise RuntimeError(message)
+
+    # --- gradients ------------------------------------------------------------------------
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that `backward` has accumulated; None before."""
+        if self._grad is None and self._edge is not None and not self.retains_grad:
+            import warnings  # noqa: PLC0415 - rare
+
+            warnings.warn(
+                "the .grad of a tensor that is not a leaf is not filled by backward():"
+                " call retain_grad() on it before, or look at the leaf's.",
+                UserWarning,
+                stacklevel=2,
+            )
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None:
+            if not isinstance(value, Tensor):
+                message = f".grad takes a Tensor or None, got {type(value).__name__}."
+                raise TypeError(message)
+            if value is self:
+                message = ".grad of a tensor cannot be the tensor itself: assign a clone()."
+                raise RuntimeError(message)
+            if value.shape != self.shape:
+                message = f".grad must have the tensor's shape {self.shape}, got {value.shape}."
+                raise ShapeError(message)
+            if value.dtype != self.dtype:
+                message = f".grad must have the tensor's dtype {self.dtype}, got {value.dtype}."
+                raise RuntimeError(message)
+        self._grad = value
+
+    @grad.deleter
+    def grad(self) -> None:
+        self._grad = None
+
+    def retain_grad(self) -> None:
+        """Keep the gradient of a computed tensor in its `.grad` at the next backward.
+
+        Raises RuntimeError where grad is not required. Does nothing on a leaf.
+        """
+        if not self.requires_grad:
+            message = "retain_grad() needs a tensor that requires grad, this one does not."
+            raise RuntimeError(message)
+        edge = self._edge
+        if edge is None or self.retains_grad:
+            return
+        node, number = (edge.node, edge.number) if isinstance(edge, Output) else (edge, 0)
+        if node.extra is None:
+            node.extra = Extra()
+        node.extra.retained.append((number, weakref.ref(self)))
+        self.retains_grad = True
+
+    def detach(self) -> Tensor:
+        """Return a tensor of the same memory and version counter, without history."""
+        if self._counter is not INFERENCE:
+            self.counter()
+        return alias(self.array, self._counter)
+
+    def detach_(self) -> Tensor:
+        """Cut the tensor from its history, in place.
+
+        Raises RuntimeError on a view: its base would keep the history.
+        """
+        if self._base is not None:
+            message = "detach_() cannot cut a view from its base: use detach(), which makes a new one."
+            raise RuntimeError(message)
+        self._edge = None
+        self._wants = False
+        return self
+
+    @property
+    def data(self) -> Tensor:
+        """The values without history; writing to them counts as writing to the tensor."""
+        return self.detach()
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        array = value.array if isinstance(value, Tensor) else np.asarray(value)
+        if array.dtype.kind not in dtypes.FLOATING and self.requires_grad:
+            message = f"data must be floating for a tensor that requires grad, got {array.dtype}."
+            raise RuntimeError(message)
+        self.counter().value += 1
+        self.array = array
+
+    # --- to plain Python and NumPy --------------------------------------------------------
+
+    def numpy(self, *, force: bool = False) -> np.ndarray[Any, Any]:
+        """Return the array itself, sharing memory.
+
+        Raises RuntimeError for a tensor that requires grad while gradients are recorded, unless
+        `force`: the array would not know of the history.
+        """
+        if self.requires_grad and modes.recording and not force:
+            message = (
+                "numpy() on a tensor that requires grad would drop its history:"
+                " use x.detach().numpy()."
+            )
+            raise RuntimeError(message)
+        return self.array
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        return np.array(self.numpy(), dtype=dtype, copy=copy)
+
+    def item(self) -> Any:
+        """Return the only element as a Python number.
+
+        Raises ScalarError (a RuntimeError and a ValueError) for another number of elements.
+        """
+        self.need_scalar("item")
+        return self.array.item()
+
+    def tolist(self) -> Any:
+        """Return the elements as nested lists, or as a number for a 0-d tensor."""
+        return self.array.tolist()
+
+    def need_scalar(self, name: str) -> None:
+        """Raise ScalarError unless there is exactly one element."""
+        if self.array.size != 1:
+            message = (
+                f"{name}() takes a tensor of one element, got shape {self.shape}:"
+                " index one, reduce first, or use tolist()."
+            )
+            raise ScalarError(message)
+
+    def __bool__(self) -> bool:
+        if self.array.size != 1:
+            message = (
+                f"the truth of a tensor of shape {self.shape} is ambiguous: use x.any() or x.all()."
+            )
+            raise ScalarError(message)
+        return bool(self.array)
+
+    def __float__(self) -> float:
+        return float(self._implicit("float"))
+
+    def __int__(self) -> int:
+        return int(self._implicit("int"))
+
+    def __complex__(self) -> complex:
+        return complex(self._implicit("complex"))
+
+    def _implicit(self, name: str) -> Any:
+        self.need_scalar(name)
+        if self.requires_grad and modes.recording:
+            import warnings  # noqa: PLC0415 - rare
+
+            warnings.warn(
+                f"{name}() of a tensor that requires grad drops its history: use x.item() if that"
+                " is meant.",
+                UserWarning,
+                stacklevel=3,
+            )
+        return self.array.item()
+
+    def __index__(self) -> int:
+        if self.array.size != 1 or self.array.dtype.kind not in "iub":
+            message = (
+                f"only integer tensors of one element can be an index, got shape {self.shape} and"
+                f" dtype {self.dtype}."
+            )
+            raise TypeError(message)
+        return int(self.array.item())
+
+    def __len__(self) -> int:
+        if self.array.ndim == 0:
+            message = "len() of a 0-d tensor: it has no dimensions."
+            raise TypeError(message)
+        return len(self.array)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if self.array.ndim == 0:
+            message = "iteration over a 0-d tensor: it has no dimensions, use item()."
+            raise TypeError(message)
+        return (self[k] for k in range(len(self.array)))  # type: ignore[index]
+
+    __hash__ = object.__hash__
+
+    # --- text ------------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        suffixes = []
+        if self._edge is not None:
+            suffixes.append(f"grad_fn=<{self.grad_fn.name()}>")  # type: ignore[union-attr]
+        elif self._wants:
+            suffixes.append("requires_grad=True")
+        return printing.format_array(
+            self.array, suffixes=suffixes, default_dtype=dtypes.get_default_dtype()
+        )
+
+    def __format__(self, spec: str) -> str:
+        if not spec:
+            return str(self)
+        if self.array.size != 1:
+            message = (
+                f"format {spec!r} takes a tensor of one element, got shape {self.shape}:"
+                " format the elements of x.tolist()."
+            )
+            raise TypeError(message)
+        return format(self.array.item(), spec)
+
+
+def alias(array: np.ndarray[Any, Any], counter: Counter | None) -> Tensor:
+    """Make a tensor of an array as it is, without history."""
+    t = Tensor.__new__(Tensor)
+    t.array = array
+    t._edge = None
+    t._wants = False
+    t._counter = counter
+    return t
+
+
+def constant(array: np.ndarray[Any, Any]) -> Tensor:
+    """Make a tensor of a fresh array, an inference tensor in inference mode."""
+    return alias(array, INFERENCE if modes.inference else None)
+
+
+def array_of(data: Any, dtype: Any = None) -> np.ndarray[Any, Any]:
+    """Copy numbers, nested lists, tensors and arrays into a new array.
+
+    Python floats take the default dtype, ints int64; arrays and NumPy scalars keep theirs.
+    Raises TypeError for None and for what is no number, ValueError for ragged lists.
+    """
+    if data is None:
+        message = "tensor() takes numbers, nested lists or arrays, got None."
+        raise TypeError(message)
+    if isinstance(data, (list, tuple)):
+        data = _plain(data)
+    array = np.array(data, dtype=dtype)
+    if dtype is None and array.dtype == np.float64 and not isinstance(data, (np.ndarray, np.generic)):
+        array = array.astype(dtypes.get_default_dtype(), copy=False)
+    if array.dtype.kind not in "fiub":
+        message = (
+            f"tensor() takes real numbers, got dtype {array.dtype}"
+            f" from {type(data).__name__}."
+        )
+        raise TypeError(message)
+    return array
+
+
+def as_array(data: Any, dtype: Any = None) -> np.ndarray[Any, Any]:
+    """Return the array of a tensor or array itself, that of anything else copied."""
+    array = data.array if isinstance(data, Tensor) else data
+    if not isinstance(array, np.ndarray):
+        return array_of(array, dtype)
+    return array if dtype is None else array.astype(dtype, copy=False)
+
+
+def _plain(data: Any) -> Any:
+    """Replace tensors in nested lists by their values."""
+    if isinstance(data, Tensor):
+        return data.array
+    if isinstance(data, (list, tuple)):
+        return [_plain(item) for item in data]
+    return data
+
+
+def raise_inference(what: str) -> NoReturn:
+    """Raise the error for inference tensors outside inference mode."""
+    message = f"{what} outside inference mode: clone() it first, or use no_grad() instead."
+    raise RuntimeError(message)

@@ -1,0 +1,59 @@
+"""Value: anything an op accepts. A Tensor computes now, a Symbol records what to compute.
+
+Both share the operators below, so that a rule reads the same whatever it runs on.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Name -> op, filled by the modules of numgrad.ops as they declare.
+REGISTRY: dict[str, Callable[..., Any]] = {}
+
+
+class Value:
+    """The operators that Tensor and Symbol have in common."""
+
+    __slots__ = ()
+
+    def __add__(self, other: Any) -> Any:
+        return REGISTRY["add"](self, other)
+
+    def __radd__(self, other: Any) -> Any:
+        return REGISTRY["add"](other, self)
+
+    def __sub__(self, other: Any) -> Any:
+        return REGISTRY["sub"](self, other)
+
+    def __rsub__(self, other: Any) -> Any:
+        return REGISTRY["sub"](other, self)
+
+    def __mul__(self, other: Any) -> Any:
+        return REGISTRY["mul"](self, other)
+
+    def __rmul__(self, other: Any) -> Any:
+        return REGISTRY["mul"](other, self)
+
+    def __truediv__(self, other: Any) -> Any:
+        return REGISTRY["div"](self, other)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return REGISTRY["div"](other, self)
+
+    def __neg__(self) -> Any:
+        return REGISTRY["neg"](self)
+
+    def __lt__(self, other: Any) -> Any:
+        return REGISTRY["less"](self, other)
+
+    def __le__(self, other: Any) -> Any:
+        return REGISTRY["less_equal"](self, other)
+
+    def __gt__(self, other: Any) -> Any:
+        return REGISTRY["greater"](self, other)
+
+    def __ge__(self, other: Any) -> Any:
+        return REGISTRY["greater_equal"](self, other)

@@ -1,0 +1,46 @@
+"""The goals: every figure that numgrad sets itself, in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class RatioGoal:
+    """numgrad's median may be at most `at_most` times that of `peer`.
+
+    It covers every case of a table, or the one that is named.
+    """
+
+    subject: str
+    table: str
+    peer: str
+    at_most: float
+    case: str | None = None
+
+
+RATIOS = (
+    RatioGoal("ops", "forward+backward", "torch", 0.6),
+    RatioGoal("ops", "forward+backward", "autograd", 0.3),
+    RatioGoal("ops", "forward+backward", "mygrad", 0.3),
+)
+
+WARM_FIRST_GRADIENT_OVER_NUMPY = 0.25
+"""Seconds from `import numgrad` to a first gradient in a new process with a warm kernel cache, more
+than `import numpy` takes."""
+
+COLD_README_EXAMPLE = 5.0
+"""Seconds that the README's first example takes in all on an empty kernel cache."""
+
+KERNEL_COMPILES = 0.2
+"""Seconds that the first use of one more kernel takes on an empty kernel cache."""
+
+
+def ratio_goal(subject: str, table: str, case: str, peer: str) -> float | None:
+    """The largest ratio to `peer` that meets the goal, or None where there is none."""
+    for goal in RATIOS:
+        if (goal.subject, goal.table, goal.peer) == (subject, table, peer) and (
+            goal.case in (None, case)
+        ):
+            return goal.at_most
+    return None
