@@ -47,19 +47,13 @@ class Walk:
 
     def run(self, outputs: Sequence[Tensor], seeds: Sequence[Any]) -> None:
         """Find what is on the way, then pull node after node."""
-        starts: list[Node] = []
-        for t in outputs:
-            edge = t._edge
-            if edge is not None:
-                starts.append(edge.node if type(edge) is Output else edge)  # type: ignore[arg-type]
+        starts = [_node(t._edge) for t in outputs if t._edge is not None]
         if self.wanted is not None:
             self.restrict(starts)
         counts = self.count(starts)
         for t, seed in zip(outputs, seeds, strict=True):
             self.deliver(t._edge if t._edge is not None else t, seed, fresh=False)
-        ready = [node for node in dict.fromkeys(starts) if counts.get(node) == 0]
-        while ready:
-            self.visit(ready.pop(), counts, ready)
+        self.pull([node for node in dict.fromkeys(starts) if counts.get(node) == 0], counts)
 
     def restrict(self, starts: Iterable[Node]) -> None:
         """Find the nodes from which something wanted can be reached."""
@@ -103,8 +97,12 @@ class Walk:
                 raise_freed(node.name())
             if node.plan.missing:
                 node.plan.raise_missing()
-            if node.saved:
+            if node.versions is not None or node.extra is not None:
                 node.check()
+            else:
+                for value in node.saved:
+                    if type(value) is Tensor and value._counter is not None:
+                        node.check()
             for edge in node.edges:
                 if edge is None or type(edge) is Tensor:
                     continue
@@ -116,56 +114,62 @@ class Walk:
                     stack.append(target)
         return counts
 
-    def visit(self, node: Node, counts: dict[Node, int], ready: list[Node]) -> None:
-        """Pull one node, and hand what it gives to where its edges point."""
-        plan = node.plan
-        g = self.pending.pop(node, None)
-        if plan.outputs > 1:
-            rest = [self.pending.pop((node, k), None) for k in range(1, plan.outputs)]
-            g = (g, *rest)
-            empty = all(each is None for each in g)
-        else:
-            empty = g is None
-        if self.wanted is not None or node.extra is not None:
-            self.capture(node, g)
-        if self.pulled is not None and node not in self.pulled:
-            return
-        recorded = self.recorded
-        edges = node.edges
-        gradients: Any
-        if empty:
-            gradients = [None] * len(edges)
-        elif recorded:
-            gradients = plan.pull_recorded(node, g)
-        else:
-            gradients = plan.pull(node, g)
-        shapes = node.shapes
-        nodes = self.nodes
-        for k, edge in enumerate(edges):
-            if edge is None:
-                continue
-            value = gradients[k]
-            if value is not None:
-                if shapes is not None:
+    def pull(self, ready: list[Node], counts: dict[Node, int]) -> None:
+        """Pull the nodes that are ready, and those that become so.
+
+        The hot loop of the walk, in one piece: what it reads is in local variables.
+        """
+        pending, nodes, pulled, wanted = self.pending, self.nodes, self.pulled, self.wanted
+        recorded, keep = self.recorded, self.keep
+        while ready:
+            node = ready.pop()
+            plan = node.plan
+            g = pending.pop(node, None)
+            if plan.outputs > 1:
+                rest = (pending.pop((node, k), None) for k in range(1, plan.outputs))
+                g = (g, *rest)
+            if wanted is not None or node.extra is not None:
+                self.capture(node, g)
+                if pulled is not None and node not in pulled:
+                    continue
+            edges = node.edges
+            if g is None or (plan.outputs > 1 and all(each is None for each in g)):
+                gradients: Any = (None,) * len(edges)
+            elif recorded:
+                gradients = plan.pull_recorded(node, g)
+            else:
+                gradients = plan.pull(node, g)
+            shapes = node.shapes
+            k = -1
+            for edge in edges:
+                k += 1
+                if edge is None:
+                    continue
+                value = gradients[k]
+                if shapes is not None and value is not None:
                     value = fit(value, *shapes[k], recorded=recorded)
                 if type(edge) is Tensor:
-                    if self.wanted is None or edge in self.wanted:
-                        fresh = value is not g and (plan.gives_fresh or _fresh(value, k, gradients, node))
+                    if value is not None and (wanted is None or edge in wanted):
+                        fresh = value is not g and (
+                            plan.gives_fresh or _fresh(value, k, gradients, node)
+                        )
                         self.deliver(edge, value, fresh=fresh)
-                elif edge in self.pending or type(edge) is Output:
-                    if nodes is None or _node(edge) in nodes:
-                        self.deliver(edge, value, fresh=False)
-                elif nodes is None or edge in nodes:
-                    self.pending[edge] = value
-            if type(edge) is not Tensor:
+                    continue
                 target: Any = edge.node if type(edge) is Output else edge
-                if nodes is None or target in nodes:
-                    left = counts[target] - 1
+                if nodes is not None and target not in nodes:
+                    continue
+                if value is not None:
+                    if target is edge and edge not in pending:
+                        pending[edge] = value
+                    else:
+                        self.deliver(edge, value, fresh=False)
+                left = counts[target] - 1
+                if left:
                     counts[target] = left
-                    if left == 0:
-                        ready.append(target)
-        if not self.keep and node.saved:
-            node.saved = None
+                else:
+                    ready.append(target)
+            if not keep and node.saved:
+                node.saved = None
 
     def deliver(self, edge: Edge, value: Any, *, fresh: bool) -> None:
         """Add a cotangent to what has arrived at the end of an edge."""

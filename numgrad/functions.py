@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any, Protocol
 
-from numgrad import compiled, eager
+from numgrad import compiled, eager, record
 from numgrad.ops import arithmetic, choice
 from numgrad.op import Structural
 from numgrad.value import REGISTRY
@@ -43,7 +43,7 @@ def lift(op: Elementwise) -> Function:
 
 for _op in REGISTRY.values():
     if isinstance(_op, Structural):
-        _op.eager = eager.structural(_op)
+        _op.eager = record.structural(_op)
 
 add = lift(arithmetic.add)
 sub = lift(arithmetic.sub)
@@ -56,3 +56,5 @@ sqrt = lift(arithmetic.sqrt)
 log = lift(arithmetic.log)
 for _n in ("product","not_a_number","sign","square","reciprocal","equal","not_equal","less","less_equal","greater","greater_equal","logical_and","logical_or","where"):
     globals()[_n]=lift(REGISTRY[_n])
+from numgrad.tensor import Tensor as _T
+_T.__mul__=mul; _T.__add__=add

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
 from numgrad.expr import (
     Apply,
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     Rule: TypeAlias = Callable[..., Any]
+
+
+AnyOp = TypeVar("AnyOp", "Elementwise", "Structural")
 
 
 def node_name(name: str) -> str:
@@ -198,22 +201,30 @@ class VjpRule:
             raise TypeError(message)
 
 
+@overload
+def elementwise(template: Callable[..., Any]) -> Elementwise: ...
+@overload
 def elementwise(
-    template: str | Callable[..., Any], **options: Any
-) -> Any:
+    template: str, **options: Any
+) -> Callable[[Callable[..., Any]], Elementwise]: ...
+def elementwise(template: Any, **options: Any) -> Any:
     """Declare an elementwise op.
 
     `@elementwise("math.sin({0})")` is a primitive; bare `@elementwise` a composite. Options:
     `node` (its name on the tape), `integers` (the NumPy function that serves integer and bool
     arrays; without one they are converted to the default dtype), `conditions` (parameters that
-    are bool), `logical` (the result is bool).
+    are bool), `logical` (the result is bool). A composite with options has template "".
     """
     if callable(template):
         return register(Elementwise(template, None))
     return lambda body: register(Elementwise(body, template or None, **options))
 
 
-def structural(kernel: Callable[..., Any] | None = None, **options: Any) -> Any:
+@overload
+def structural(kernel: Callable[..., Any]) -> Structural: ...
+@overload
+def structural(**options: Any) -> Callable[[Callable[..., Any]], Structural]: ...
+def structural(kernel: Any = None, **options: Any) -> Any:
     """Declare a structural op.
 
     Options: `node` (its name on the tape), `view` (the result may share memory with the first
@@ -224,7 +235,7 @@ def structural(kernel: Callable[..., Any] | None = None, **options: Any) -> Any:
     return lambda function: register(Structural(function, **options))
 
 
-def register(op: Any) -> Any:
+def register(op: AnyOp) -> AnyOp:
     """Enter an op into the registry under its name."""
     if op.name in REGISTRY:
         message = f"an op named {op.name} exists already"

@@ -14,12 +14,11 @@ from numgrad.tape import Node, Output, Plan
 from numgrad.tensor import Tensor, alias
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numgrad.op import Elementwise, Structural, VjpRule
 
-
-def array_in(value: Any) -> Any:
-    """Return the array of a saved tensor; scalars and arrays are what they are."""
-    return value.array if type(value) is Tensor else value
+ndarray = np.ndarray
 
 
 class ElementwisePlan(Plan):
@@ -38,45 +37,61 @@ class ElementwisePlan(Plan):
         self.inputs = tuple(op.params.index(p) for p in self.keeps if p != "out")
         self.keeps_out = "out" in read
 
-    @functools.cached_property
-    def steps(self) -> tuple[tuple[Any, ...], ...]:
-        """Per kernel: the ufunc, which saved values it reads, which gradients it gives."""
-        return self._steps(strict=False)
-
-    @functools.cached_property
-    def strict_steps(self) -> tuple[tuple[Any, ...], ...]:
-        """The same with plain IEEE products."""
-        return self._steps(strict=True)
-
-    def _steps(self, *, strict: bool) -> tuple[tuple[Any, ...], ...]:
-        gradients = self.op.gradients(strict=strict)
-        steps: list[tuple[Any, ...]] = []
-        direct = [k for k in self.needs if repr(gradients[k]) == "g"]
-        steps += [(None, (), (k,)) for k in direct]
-        rest = tuple(k for k in self.needs if k not in direct)
-        for kernel in compiled.vjp(self.op, rest, self.code, strict=strict) if rest else ():
-            reads = tuple(self.keeps.index(p) for p in kernel.parameters[1:])
-            steps.append((kernel.load(), reads, kernel.gives))
-        return tuple(steps)
-
     def pull(self, node: Node, g: Any) -> list[Any]:
-        saved: Any = node.saved
-        gradients: list[Any] = [None] * len(node.edges)
-        for kernel, reads, gives in self.strict_steps if modes.strict_ieee else self.steps:
-            if kernel is None:
-                gradients[gives[0]] = g
-                continue
-            if len(reads) == 1:
-                value = saved[reads[0]]
+        if modes.strict_ieee:
+            return self._strict(node, g)
+        return self._pull(node, g)
+
+    @functools.cached_property
+    def _pull(self) -> Callable[[Node, Any], list[Any]]:
+        return self._compile(strict=False)
+
+    @functools.cached_property
+    def _strict(self) -> Callable[[Node, Any], list[Any]]:
+        return self._compile(strict=True)
+
+    def _compile(self, *, strict: bool) -> Callable[[Node, Any], list[Any]]:
+        """Load the kernels; return what runs them on the values that a node saved."""
+        gradients = self.op.gradients(strict=strict)
+        identity = tuple(k for k in self.needs if repr(gradients[k]) == "g")
+        rest = tuple(k for k in self.needs if k not in identity)
+        steps = [
+            (kernel.load(), tuple(self.keeps.index(p) for p in kernel.parameters[1:]), kernel.gives)
+            for kernel in (compiled.vjp(self.op, rest, self.code, strict=strict) if rest else ())
+        ]
+        width = len(self.op.params)
+
+        def pull(node: Node, g: Any) -> list[Any]:
+            saved: Any = node.saved
+            results = [None] * width
+            for k in identity:
+                results[k] = g
+            for kernel, reads, gives in steps:
+                values = [g]
+                for k in reads:
+                    value = saved[k]
+                    values.append(value.array if type(value) is Tensor else value)
+                result = kernel(*values)
+                if len(gives) == 1:
+                    results[gives[0]] = result if type(result) is ndarray else np.asarray(result)
+                else:
+                    for k, each in zip(gives, result, strict=True):
+                        results[k] = np.asarray(each)
+            return results
+
+        if len(steps) == 1 and not identity and len(steps[0][2]) == 1 and len(steps[0][1]) == 1:
+            (kernel, (read,), (give,)) = steps[0]
+
+            def pull_one(node: Node, g: Any) -> list[Any]:
+                """The commonest case: one gradient, which reads one saved value."""
+                value = node.saved[read]  # type: ignore[index]
                 result = kernel(g, value.array if type(value) is Tensor else value)
-            else:
-                result = kernel(g, *[array_in(saved[k]) for k in reads])
-            if len(gives) == 1:
-                gradients[gives[0]] = result if type(result) is np.ndarray else np.asarray(result)
-            else:
-                for k, each in zip(gives, result, strict=True):
-                    gradients[k] = np.asarray(each)
-        return gradients
+                results = [None] * width
+                results[give] = result if type(result) is ndarray else np.asarray(result)
+                return results
+
+            return pull_one
+        return pull
 
     def pull_recorded(self, node: Node, g: Any) -> list[Any]:
         expressions = self.op.gradients(strict=modes.strict_ieee)

@@ -52,7 +52,7 @@ def set_printoptions(
     edgeitems: int | None = None,
     linewidth: int | None = None,
     profile: str | None = None,
-    sci_mode: bool | None = None,  # noqa: FBT001  # PyTorch's signature
+    sci_mode: bool | None = None,
 ) -> None:
     """Choose how tensors are printed, for all threads.
 
@@ -236,7 +236,7 @@ def _render(cells: NDArray[Any], gaps: tuple[bool, ...], indent: int, width: int
     return "[" + (between + " " * (indent + 1)).join(lines) + "]"
 
 
-def _with_gap(parts: list[str], gap: bool, mark: str) -> list[str]:  # noqa: FBT001
+def _with_gap(parts: list[str], gap: bool, mark: str) -> list[str]:
     """Put the mark of the left-out elements between the two edges."""
     edge = _options.edgeitems
     return [*parts[:edge], mark, *parts[edge:]] if gap else parts

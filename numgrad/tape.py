@@ -208,3 +208,9 @@ def raise_freed(name: str) -> NoReturn:
 def node_class(op: Any, suffix: str = "Backward0") -> type[Node]:
     """Make the node class of an op, named as PyTorch names it."""
     return type(op.node + suffix, (Node,), {"__slots__": (), "op_name": op.name})
+
+
+def raise_inference(what: str) -> NoReturn:
+    """Raise the error for inference tensors outside inference mode."""
+    message = f"{what} outside inference mode: clone() it first, or use no_grad() instead."
+    raise RuntimeError(message)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
 import weakref
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from numgrad import dtypes, printing
+from numgrad.arrays import array_of
 from numgrad.errors import ScalarError, ShapeError
 from numgrad.modes import modes
-from numgrad.tape import INFERENCE, Counter, Extra, Node, Output
+from numgrad.tape import INFERENCE, Counter, Extra, Node, Output, raise_inference
 from numgrad.value import Value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 
 class Tensor(Value):
@@ -52,7 +54,7 @@ class Tensor(Value):
     __array_priority__ = 1000
 
     def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None) -> None:  # noqa: FBT001, FBT002
-        self.array = as_array(data, dtype).copy() if isinstance(data, Tensor) else array_of(data, dtype)
+        self.array = array_of(data, dtype)
         self._edge = None
         self._wants = False
         self._counter = INFERENCE if modes.inference else None
@@ -189,8 +191,6 @@ class Tensor(Value):
     def grad(self) -> Tensor | None:
         """The gradient that `backward` has accumulated; None before."""
         if self._grad is None and self._edge is not None and not self.retains_grad:
-            import warnings  # noqa: PLC0415 - rare
-
             warnings.warn(
                 "the .grad of a tensor that is not a leaf is not filled by backward():"
                 " call retain_grad() on it before, or look at the leaf's.",
@@ -329,8 +329,6 @@ class Tensor(Value):
     def _implicit(self, name: str) -> Any:
         self.need_scalar(name)
         if self.requires_grad and modes.recording:
-            import warnings  # noqa: PLC0415 - rare
-
             warnings.warn(
                 f"{name}() of a tensor that requires grad drops its history: use x.item() if that"
                 " is meant.",
@@ -399,49 +397,3 @@ def alias(array: np.ndarray[Any, Any], counter: Counter | None) -> Tensor:
 def constant(array: np.ndarray[Any, Any]) -> Tensor:
     """Make a tensor of a fresh array, an inference tensor in inference mode."""
     return alias(array, INFERENCE if modes.inference else None)
-
-
-def array_of(data: Any, dtype: Any = None) -> np.ndarray[Any, Any]:
-    """Copy numbers, nested lists, tensors and arrays into a new array.
-
-    Python floats take the default dtype, ints int64; arrays and NumPy scalars keep theirs.
-    Raises TypeError for None and for what is no number, ValueError for ragged lists.
-    """
-    if data is None:
-        message = "tensor() takes numbers, nested lists or arrays, got None."
-        raise TypeError(message)
-    if isinstance(data, (list, tuple)):
-        data = _plain(data)
-    array = np.array(data, dtype=dtype)
-    if dtype is None and array.dtype == np.float64 and not isinstance(data, (np.ndarray, np.generic)):
-        array = array.astype(dtypes.get_default_dtype(), copy=False)
-    if array.dtype.kind not in "fiub":
-        message = (
-            f"tensor() takes real numbers, got dtype {array.dtype}"
-            f" from {type(data).__name__}."
-        )
-        raise TypeError(message)
-    return array
-
-
-def as_array(data: Any, dtype: Any = None) -> np.ndarray[Any, Any]:
-    """Return the array of a tensor or array itself, that of anything else copied."""
-    array = data.array if isinstance(data, Tensor) else data
-    if not isinstance(array, np.ndarray):
-        return array_of(array, dtype)
-    return array if dtype is None else array.astype(dtype, copy=False)
-
-
-def _plain(data: Any) -> Any:
-    """Replace tensors in nested lists by their values."""
-    if isinstance(data, Tensor):
-        return data.array
-    if isinstance(data, (list, tuple)):
-        return [_plain(item) for item in data]
-    return data
-
-
-def raise_inference(what: str) -> NoReturn:
-    """Raise the error for inference tensors outside inference mode."""
-    message = f"{what} outside inference mode: clone() it first, or use no_grad() instead."
-    raise RuntimeError(message)

@@ -10,6 +10,24 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+# What makes tensors of arrays and numbers, as `(value, name of the function that asks)`; set by
+# numgrad.eager, since tensors are made above the ops.
+_lifters: list[Callable[[Any, str], Any]] = []
+
+
+def set_lifter(lifter: Callable[[Any, str], Any]) -> None:
+    """Say what makes tensors of arrays and numbers."""
+    _lifters[:] = [lifter]
+
+
+def lift(value: Any, name: str) -> Any:
+    """Return a tensor as it is, an array or number as a constant tensor.
+
+    `name` is that of the function that asks, for the TypeError that others get.
+    """
+    return value if isinstance(value, Value) else _lifters[0](value, name)
+
+
 # Name -> op, filled by the modules of numgrad.ops as they declare.
 REGISTRY: dict[str, Callable[..., Any]] = {}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import importlib.metadata
 import importlib.util
 import platform
 import re
@@ -51,7 +50,7 @@ def kernel(name: str, source: str, types: str, core: str | None = None, doc: str
     with _lock:
         found = _kernels.get((name, content))
         if found is None:
-            address = link.address(*_code(content, source))
+            address = link.address(*_code(content, source, types, core))
             found = _kernels[name, content] = ufunc.make(name, address, types, core, doc)
         return found
 
@@ -63,7 +62,7 @@ def key(source: str, types: str, core: str | None = None) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def _code(content: str, source: str) -> tuple[str, bytes]:
+def _code(content: str, source: str, types: str, core: str | None) -> tuple[str, bytes]:
     """The symbol that a kernel is exported as, and the object code that has it."""
     symbol = f"numgrad_{content}"
     store = cache.default_store()
@@ -71,7 +70,7 @@ def _code(content: str, source: str) -> tuple[str, bytes]:
     if code is None:
         from numgrad.kernels import jit
 
-        code = jit.compile_loop(PRELUDE + source, symbol)
+        code = jit.compile_loop(PRELUDE + source, symbol, types, core)
         store.put(content, code)
     return symbol, code
 
@@ -94,7 +93,9 @@ def _version(package: str) -> str:
         found = sorted(Path(spec.origin).parent.parent.glob(f"{package}-*.dist-info"))
         if len(found) == 1:
             return found[0].stem
-    return f"{package}-{importlib.metadata.version(package)}"
+    from importlib import metadata
+
+    return f"{package}-{metadata.version(package)}"
 
 
 def _modules(text: str) -> set[str]:

@@ -58,8 +58,13 @@ def target(name: str) -> tuple[str, str]:
 
 
 def is_x86_64() -> bool:
-    """Whether this process runs x86-64 code."""
+    """Whether the processor is of the x86-64 family."""
     return platform.machine().lower() in {"x86_64", "amd64"}
+
+
+def is_aarch64() -> bool:
+    """Whether the processor is a 64-bit ARM."""
+    return platform.machine().lower() in {"arm64", "aarch64"}
 
 
 def _machine_level() -> str:

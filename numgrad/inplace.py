@@ -1,0 +1,206 @@
+"""Writing to a tensor in place: `x.add_(y)`, `x += y`, `x[i] = v`.
+
+A write that is recorded runs the op on a copy of the old value and then moves the result, and
+the history that comes with it, into the tensor: so whatever the new node saves stays as it was,
+and whatever older nodes saved of this memory is found overwritten by its version.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from numgrad import dtypes
+from numgrad.record import as_tensor
+from numgrad.errors import ShapeError
+from numgrad.modes import modes
+from numgrad.op import structural
+from numgrad.ops.broadcast import cast, sum_to
+from numgrad.ops.index import array_key, set_items
+from numgrad.tape import INFERENCE, raise_inference
+from numgrad.tensor import Tensor, alias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_KINDS = "biuf"
+
+
+@structural(node="Fill")
+def filled(x: Any, *, value: float) -> Any:
+    """A tensor like x with one value everywhere; x gets gradient 0."""
+    return np.full_like(x, value)
+
+
+@filled.vjp("x")
+def _(g: Any) -> Any:
+    return filled(g, value=0.0)
+
+
+@structural(node="Copy")
+def overwritten(x: Any, source: Any) -> Any:
+    """The values of `source` in the shape and dtype of x; x gets gradient 0."""
+    result = np.empty_like(x)
+    np.copyto(result, source, casting="unsafe")
+    return result
+
+
+@overwritten.vjp("x")
+def _(g: Any) -> Any:
+    return filled(g, value=0.0)
+
+
+@overwritten.vjp("source")
+def _(g: Any, *, shapes: Any, dtypes: Any) -> Any:
+    return cast(sum_to(g, shape=shapes[1]), dtype=dtypes[1])
+
+
+def check_writable(x: Tensor, name: str) -> None:
+    """Raise if the tensor cannot be written to in place now; nothing is changed then."""
+    if x._counter is INFERENCE and not modes.inference:
+        raise_inference(f"{name}() cannot write to an inference tensor")
+    array = x.array
+    if not array.flags.writeable:
+        message = f"{name}() cannot write to a tensor of read-only memory: clone() it first."
+        raise ValueError(message)
+    if 0 in array.strides and any(
+        n > 1 and s == 0 for n, s in zip(array.shape, array.strides, strict=True)
+    ):
+        message = (
+            f"{name}() cannot write to a tensor of shape {array.shape} whose elements share memory,"
+            " as after expand(): clone() it first."
+        )
+        raise RuntimeError(message)
+    if not modes.recording:
+        return
+    root = x if x._base is None else x._base
+    if root._wants:
+        what = "a leaf that requires grad" if root is x else "a view of a leaf that requires grad"
+        message = (
+            f"{name}() would change {what} in place while gradients are recorded:"
+            " do it under numgrad.no_grad(), or on a clone()."
+        )
+        raise RuntimeError(message)
+    x.check_view()
+
+
+def in_place(function: Callable[..., Tensor], name: str) -> Callable[..., Tensor]:
+    """Make the in-place form of a function whose result replaces its first argument."""
+
+    @functools.wraps(function)
+    def method(x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        return write(x, name, function, args, kwargs)
+
+    method.__name__ = method.__qualname__ = name
+    method.__doc__ = f"Do what `{function.__name__}` does in place, and return the tensor."
+    return method
+
+
+def write(
+    x: Tensor,
+    name: str,
+    function: Callable[..., Tensor],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Tensor:
+    """Replace the values of x by `function(x, ...)`, with the history of the result."""
+    check_writable(x, name)
+    recorded = modes.recording and (
+        x.requires_grad or any(isinstance(a, Tensor) and a.requires_grad for a in args)
+    )
+    if not recorded:
+        result = function(x, *args, **kwargs)
+        check_result(x, result.array, name)
+        np.copyto(x.array, result.array, casting="unsafe")
+        bump(x)
+        return x
+    if x._base is not None:
+        message = (
+            f"{name}() cannot record a write to a view: write to the tensor it is a view of, as in"
+            " base[index] = value, or clone() the view."
+        )
+        raise RuntimeError(message)
+    old = alias(x.array.copy(), None)
+    old._edge = x._edge
+    result = function(old, *[old if a is x else a for a in args], **kwargs)
+    check_result(x, result.array, name)
+    if result.array.dtype != x.array.dtype:
+        result = cast(result, dtype=x.array.dtype)
+    np.copyto(x.array, result.array)
+    bump(x)
+    x._edge = result._edge
+    return x
+
+
+def check_result(x: Tensor, array: Any, name: str) -> None:
+    """Raise if a result does not fit into x."""
+    if array.shape != x.array.shape:
+        message = (
+            f"{name}() has a result of shape {array.shape}, which does not fit into shape"
+            f" {x.array.shape}: use the form that makes a new tensor."
+        )
+        raise ShapeError(message)
+    if _KINDS.index(array.dtype.kind) > max(1, _KINDS.index(x.array.dtype.kind)) or (
+        x.array.dtype == np.bool_ and array.dtype != np.bool_
+    ):
+        message = (
+            f"{name}() has a result of dtype {array.dtype}, which {x.array.dtype} cannot hold:"
+            f" convert first, as in x.to(numgrad.{array.dtype})."
+        )
+        raise RuntimeError(message)
+
+
+def bump(x: Tensor) -> None:
+    """Count a write."""
+    if x._counter is not INFERENCE:
+        x.counter().value += 1
+
+
+def setitem(x: Tensor, key: Any, value: Any) -> None:
+    """Write `value` to the elements that `key` selects, as `x[key] = value`."""
+    check_writable(x, "setitem")
+    source = as_tensor(value, "setitem")
+    if source.array.dtype.kind not in _KINDS[: _KINDS.index(x.array.dtype.kind) + 1] and (
+        isinstance(value, (Tensor, np.ndarray))
+    ):
+        check_result(x, np.empty(x.array.shape, source.array.dtype), "setitem")
+    if modes.recording and (x.requires_grad or source.requires_grad):
+        write(x, "setitem", set_items, (source,), {"key": key})
+        return
+    try:
+        x.array[array_key(key)] = source.array
+    except ValueError as error:
+        message = (
+            f"setitem() got a value of shape {source.shape}, which does not fit what the index"
+            f" selects of shape {x.shape}."
+        )
+        raise ShapeError(message) from error
+    bump(x)
+
+
+def zero_(x: Tensor) -> Tensor:
+    """Set all elements to 0, and return the tensor."""
+    return fill_(x, 0)
+
+
+def fill_(x: Tensor, value: Any) -> Tensor:
+    """Set all elements to a number or to the value of a 0-d tensor, and return the tensor."""
+    if isinstance(value, Tensor):
+        if value.ndim:
+            message = f"fill_() takes a number or a 0-d tensor, got shape {value.shape}."
+            raise ShapeError(message)
+        return copy_(x, value)
+    return write(x, "fill_", filled, (), {"value": value})
+
+
+def copy_(x: Tensor, source: Any) -> Tensor:
+    """Copy the values of `source`, which broadcasts to x, and return x."""
+    values = as_tensor(source, "copy_")
+    try:
+        np.broadcast_to(values.array, x.shape)
+    except ValueError as error:
+        message = f"copy_() got shape {values.shape}, which does not broadcast to {x.shape}."
+        raise ShapeError(message) from error
+    return write(x, "copy_", overwritten, (values,), {})

@@ -1,0 +1,226 @@
+"""How ops run and are recorded in general: any mix of tensors, arrays and numbers."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from numgrad import compiled, dtypes
+from numgrad.arrays import array_of
+from numgrad.errors import ShapeError
+from numgrad.expr import Symbol
+from numgrad.modes import modes
+from numgrad.plans import ElementwisePlan, StructuralPlan
+from numgrad.tape import INFERENCE, Node, Output, node_class, raise_inference
+from numgrad.tensor import Tensor, alias, constant
+from numgrad.value import set_lifter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numgrad.op import Elementwise, Structural
+    from numgrad.tape import Edge
+
+new = object.__new__
+
+
+class Recorder:
+    """Kernels and plans of one elementwise op, each made when first needed."""
+
+    def __init__(self, op: Elementwise) -> None:
+        self.op = op
+        self.node = node_class(op)
+        self.kernel = functools.cache(lambda code: compiled.forward(op, code).load())
+        self.plan = functools.cache(self._plan)
+
+    def _plan(self, needs: tuple[int, ...], code: str) -> ElementwisePlan:
+        return ElementwisePlan(self.op, needs, code)
+
+
+def general(recorder: Recorder, args: tuple[Any, ...]) -> Any:
+    """Run an elementwise op on any mix of tensors, arrays and numbers."""
+    op = recorder.op
+    if any(isinstance(a, Symbol) for a in args):
+        return op(*args)
+    operands = [lift(a, op.name) for a in args]
+    arrays = [t.array if type(t) is Tensor else t for t in operands]
+    code = kernel_code(op, arrays)
+    try:
+        if code is None:
+            return constant(np.asarray(op.integers(*arrays)))  # type: ignore[misc]
+        prepared = [
+            as_condition(a) if p in op.conditions else as_float(a, code)
+            for p, a in zip(op.params, arrays, strict=True)
+        ]
+        r = np.asarray(recorder.kernel(code)(*prepared))
+    except ValueError as error:
+        shapes = ", ".join(str(np.shape(a)) for a in arrays)
+        message = f"{op.name}() needs shapes that broadcast, got {shapes}."
+        raise ShapeError(message) from error
+    out = constant(r)
+    if not (modes.recording and op.differentiable):
+        return out
+    edges = tuple(edge_of(t) if type(t) is Tensor else None for t in operands)
+    gradients = op.gradients(strict=False)
+    needs = tuple(k for k, e in enumerate(edges) if e is not None and gradients[k] is not None)
+    if not needs:
+        return out
+    node = new(recorder.node)
+    node.edges = tuple(e if k in needs else None for k, e in enumerate(edges))
+    node.plan = plan = recorder.plan(needs, code)
+    node.extra = node.metadata = node.versions = None
+    node.shapes = None
+    if any(arrays[k].shape != r.shape or arrays[k].dtype != r.dtype for k in needs):
+        node.shapes = tuple(
+            (arrays[k].shape, arrays[k].dtype) if k in needs else None for k in range(len(args))
+        )
+    node.saved = (*(operands[k] for k in plan.inputs), *((r,) if plan.keeps_out else ()))
+    note_versions(node, operands)
+    out._edge = node
+    return out
+
+
+def lift(value: Any, name: str) -> Any:
+    """Return tensors and Python numbers as they are, arrays and NumPy scalars as tensors."""
+    if type(value) in (Tensor, float, int, bool):
+        return value
+    if isinstance(value, (np.ndarray, np.generic)):
+        return alias(np.asarray(value), None)
+    if isinstance(value, (list, tuple)):
+        return alias(array_of(value), None)
+    if isinstance(value, Tensor):
+        return value
+    message = (
+        f"{name}() takes tensors, arrays and numbers, got {type(value).__name__}:"
+        " convert it with numgrad.tensor() first."
+    )
+    raise TypeError(message)
+
+
+def kernel_code(op: Elementwise, arrays: list[Any]) -> str | None:
+    """Typecode of the kernel that serves these operands; None: NumPy's function for integers."""
+    typed = [a for p, a in zip(op.params, arrays, strict=True) if p not in op.conditions]
+    if not typed:
+        return None
+    result = np.result_type(*(a if isinstance(a, (float, int)) else a.dtype for a in typed))
+    if result.kind in dtypes.EXACT or (
+        result == dtypes.float64 and all(isinstance(a, (float, int)) or a.dtype.kind in dtypes.EXACT for a in typed)
+    ):
+        # Exact arrays, perhaps with a Python float: the result is exact or of the default dtype.
+        if op.integers is not None and result.kind in dtypes.EXACT:
+            return None
+        return dtypes.get_default_dtype().char
+    if result.char not in "df":
+        message = (
+            f"{op.name}() computes in float32 and float64, got {result}:"
+            " convert first, as in x.to(numgrad.float32)."
+        )
+        raise TypeError(message)
+    return result.char
+
+
+def as_float(value: Any, code: str) -> Any:
+    """Cast exact arrays to the kernel's dtype; NumPy casts the rest."""
+    if isinstance(value, np.ndarray) and value.dtype.kind in dtypes.EXACT:
+        return value.astype(code)
+    return value
+
+
+def as_condition(value: Any) -> Any:
+    """Cast to bool, as NumPy does for conditions."""
+    return np.asarray(value, dtype=np.bool_)
+
+
+def edge_of(t: Tensor) -> Edge:
+    """Where the gradient of a tensor goes; None if it needs none."""
+    if t._edge is not None:
+        return t._edge
+    return t if t._wants else None
+
+
+def note_versions(node: Node, inputs: Any) -> None:
+    """Note the versions of what a node saved, and check that its inputs can be recorded."""
+    for t in inputs:
+        if type(t) is Tensor:
+            t.check_view()
+    saved: Any = node.saved
+    counters = [getattr(value, "_counter", None) for value in saved]
+    if any(c is INFERENCE for c in counters):
+        raise_inference("an inference tensor cannot be saved for backward")
+    node.versions = tuple(0 if c is None else c.value for c in counters)
+
+
+def structural(op: Structural) -> Callable[..., Any]:
+    """Build the eager function of a structural op."""
+    node_type = node_class(op)
+    plan_for = functools.cache(lambda needs: StructuralPlan(op, needs))
+
+    def call(*args: Any, **metadata: Any) -> Any:
+        operands = [x if type(x) is Tensor else as_tensor(x, op.name) for x in args]
+        arrays = [t.array for t in operands]
+        result = op.kernel(*arrays, **metadata)
+        several = type(result) is tuple
+        results = result if several else (result,)
+        outs = []
+        for r in results:
+            array = r if type(r) is np.ndarray else np.asarray(r)
+            out = constant(array)
+            if op.view and array.base is not None and np.may_share_memory(array, arrays[0]):
+                make_view(out, operands[0])
+            outs.append(out)
+        if modes.recording:
+            needs = tuple(k for k, t in enumerate(operands) if t._edge is not None or t._wants)
+            if needs:
+                record(outs, operands, needs, metadata)
+        if not several:
+            return outs[0]
+        return tuple(outs)
+
+    def record(
+        outs: list[Tensor], operands: list[Tensor], needs: tuple[int, ...], metadata: dict[str, Any]
+    ) -> None:
+        if not any(out.array.dtype.kind in dtypes.FLOATING for out in outs):
+            return
+        plan = plan_for(() if op.variadic else needs)
+        node = new(node_type)
+        node.edges = tuple(edge_of(t) for t in operands)
+        node.plan = plan
+        node.extra = node.versions = None
+        shapes = tuple((t.array.shape, t.array.dtype) for t in operands)
+        node.shapes = shapes
+        node.metadata = {
+            **metadata,
+            "shapes": tuple(s for s, _ in shapes),
+            "dtypes": tuple(d for _, d in shapes),
+            "needs": tuple(e is not None for e in node.edges),
+        }
+        kept = tuple(o.array for o in outs) if len(outs) > 1 else outs[0].array
+        node.saved = (*(operands[k] for k in plan.inputs), *((kept,) if plan.keeps_out else ()))
+        if any(t._counter is not None for t in operands):
+            note_versions(node, operands)
+        for number, out in enumerate(outs):
+            if out.array.dtype.kind in dtypes.FLOATING:
+                out._edge = node if number == 0 else Output(node, number)
+
+    return call
+
+
+def make_view(out: Tensor, source: Tensor) -> None:
+    """Let `out` share the version counter of `source`, whose memory it shows."""
+    if source._counter is INFERENCE:
+        out._counter = INFERENCE
+        return
+    out._counter = source.counter()
+    out._base = base = source if source._base is None else source._base
+    out._base_edge = base._edge
+
+
+def as_tensor(value: Any, name: str) -> Tensor:
+    """Return a tensor, made of arrays and numbers where it is none yet."""
+    lifted = lift(value, name)
+    return lifted if isinstance(lifted, Tensor) else alias(array_of(lifted), None)
+
+
+set_lifter(as_tensor)
