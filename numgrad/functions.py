@@ -1,7 +1,4 @@
-"""The elementwise functions, as tensors run them.
-
-One line an op: the declaration, lifted by how many arguments it takes.
-"""
+"""The elementwise functions, as tensors run them: one line an op."""
 
 from __future__ import annotations
 
@@ -9,8 +6,19 @@ import functools
 from typing import TYPE_CHECKING, Any, Protocol
 
 from numgrad import compiled, eager, record
-from numgrad.ops import arithmetic, choice
 from numgrad.op import Structural
+from numgrad.ops import (
+    activation,
+    arithmetic,
+    choice,
+    exponential,
+    extremes,
+    interpolation,
+    predicates,
+    rounding,
+    special,
+    trigonometric,
+)
 from numgrad.value import REGISTRY
 
 if TYPE_CHECKING:
@@ -22,12 +30,13 @@ class Function(Protocol):
     """An elementwise function of tensors, arrays and numbers."""
 
     op: Elementwise
+    __name__: str
 
-    def __call__(self, *args: Any) -> Tensor:
+    def __call__(self, *args: Any, **keywords: Any) -> Tensor:
         """Apply it; arguments broadcast."""
 
     def source(self, dtype: Any = "float64") -> str:
-        """Text of its kernels for a dtype, forward and vjp."""
+        """Return the text of its kernels for a dtype, forward and vjp."""
 
 
 def lift(op: Elementwise) -> Function:
@@ -35,26 +44,115 @@ def lift(op: Elementwise) -> Function:
     makers = {1: eager.unary, 2: eager.binary}
     function: Any = makers.get(len(op.params), eager.nary)(op)
     functools.update_wrapper(function, op.body)
+    function.__name__ = function.__qualname__ = op.name
     function.op = op
     function.source = functools.partial(compiled.source, op)
     op.eager = function
     return function  # type: ignore[no-any-return]
 
 
-for _op in REGISTRY.values():
-    if isinstance(_op, Structural):
-        _op.eager = record.structural(_op)
+def lift_structural() -> None:
+    """Let the structural ops that are declared run on tensors."""
+    for op in REGISTRY.values():
+        if isinstance(op, Structural) and not hasattr(op, "eager"):
+            op.eager = record.structural(op)
 
+
+# Arithmetic.
 add = lift(arithmetic.add)
-sub = lift(arithmetic.sub)
-mul = lift(arithmetic.mul)
-div = lift(arithmetic.div)
-pow = lift(arithmetic.pow_)  # noqa: A001
-neg = lift(arithmetic.neg)
-abs = lift(arithmetic.abs_)  # noqa: A001
+sub = subtract = lift(arithmetic.sub)
+mul = multiply = lift(arithmetic.mul)
+div = divide = true_divide = lift(arithmetic.div)
+pow = power = lift(arithmetic.pow_)
+neg = negative = lift(arithmetic.neg)
+abs = absolute = lift(arithmetic.abs_)
+sign = lift(arithmetic.sign)
 sqrt = lift(arithmetic.sqrt)
+square = lift(arithmetic.square)
+reciprocal = lift(arithmetic.reciprocal)
 log = lift(arithmetic.log)
-for _n in ("product","not_a_number","sign","square","reciprocal","equal","not_equal","less","less_equal","greater","greater_equal","logical_and","logical_or","where"):
-    globals()[_n]=lift(REGISTRY[_n])
-from numgrad.tensor import Tensor as _T
-_T.__mul__=mul; _T.__add__=add
+product = lift(arithmetic.product)
+not_a_number = lift(arithmetic.not_a_number)
+
+# Comparison, logic and choice.
+eq = lift(choice.equal)
+ne = not_equal = lift(choice.not_equal)
+lt = less = lift(choice.less)
+le = less_equal = lift(choice.less_equal)
+gt = greater = lift(choice.greater)
+ge = greater_equal = lift(choice.greater_equal)
+logical_and = lift(choice.logical_and)
+logical_or = lift(choice.logical_or)
+where = lift(choice.where)
+isnan = lift(predicates.isnan)
+isinf = lift(predicates.isinf)
+isfinite = lift(predicates.isfinite)
+logical_not = lift(predicates.logical_not)
+
+# Exponentials and logarithms.
+exp = lift(exponential.exp)
+exp2 = lift(exponential.exp2)
+expm1 = lift(exponential.expm1)
+log1p = lift(exponential.log1p)
+log2 = lift(exponential.log2)
+log10 = lift(exponential.log10)
+rsqrt = lift(exponential.rsqrt)
+sigmoid = expit = lift(exponential.sigmoid)
+log_sigmoid = lift(exponential.log_sigmoid)
+logaddexp = lift(exponential.logaddexp)
+logaddexp2 = lift(exponential.logaddexp2)
+
+# Trigonometric and hyperbolic functions.
+sin = lift(trigonometric.sin)
+cos = lift(trigonometric.cos)
+tan = lift(trigonometric.tan)
+asin = arcsin = lift(trigonometric.asin)
+acos = arccos = lift(trigonometric.acos)
+atan = arctan = lift(trigonometric.atan)
+atan2 = arctan2 = lift(trigonometric.atan2)
+hypot = lift(trigonometric.hypot)
+sinh = lift(trigonometric.sinh)
+cosh = lift(trigonometric.cosh)
+tanh = lift(trigonometric.tanh)
+asinh = arcsinh = lift(trigonometric.asinh)
+acosh = arccosh = lift(trigonometric.acosh)
+atanh = arctanh = lift(trigonometric.atanh)
+
+# Rounding and division with remainder.
+floor = lift(rounding.floor)
+ceil = lift(rounding.ceil)
+trunc = fix = lift(rounding.trunc)
+rint = lift(rounding.rint)
+frac = lift(rounding.frac)
+remainder = mod = lift(rounding.remainder)
+floor_divide = lift(rounding.floor_divide)
+fmod = lift(rounding.fmod)
+
+# The larger and the smaller, and what lies between.
+maximum = lift(extremes.maximum)
+minimum = lift(extremes.minimum)
+fmax = lift(extremes.fmax)
+fmin = lift(extremes.fmin)
+clamp_min = lift(extremes.clamp_min)
+clamp_max = lift(extremes.clamp_max)
+limited = lift(extremes.limited)
+copysign = lift(extremes.copysign)
+lerp = lift(interpolation.lerp)
+
+# Special functions.
+erf = lift(special.erf)
+erfc = lift(special.erfc)
+lgamma = gammaln = lift(special.lgamma)
+digamma = psi = lift(special.digamma)
+polygamma = lift(special.polygamma)
+xlogy = lift(special.xlogy)
+xlog1py = lift(special.xlog1py)
+
+# Activations of neural networks; numgrad.nn.functional has them with PyTorch's arguments.
+relu = lift(activation.relu)
+leaky_relu = lift(activation.leaky_relu)
+elu = lift(activation.elu)
+softplus = lift(activation.softplus)
+silu = lift(activation.silu)
+gelu = lift(activation.gelu)
+gelu_tanh = lift(activation.gelu_tanh)

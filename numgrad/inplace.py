@@ -62,9 +62,6 @@ def check_writable(x: Tensor, name: str) -> None:
     if x._counter is INFERENCE and not modes.inference:
         raise_inference(f"{name}() cannot write to an inference tensor")
     array = x.array
-    if not array.flags.writeable:
-        message = f"{name}() cannot write to a tensor of read-only memory: clone() it first."
-        raise ValueError(message)
     if 0 in array.strides and any(
         n > 1 and s == 0 for n, s in zip(array.shape, array.strides, strict=True)
     ):
@@ -73,6 +70,9 @@ def check_writable(x: Tensor, name: str) -> None:
             " as after expand(): clone() it first."
         )
         raise RuntimeError(message)
+    if not array.flags.writeable:
+        message = f"{name}() cannot write to a tensor of read-only memory: clone() it first."
+        raise ValueError(message)
     if not modes.recording:
         return
     root = x if x._base is None else x._base

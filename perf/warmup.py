@@ -81,6 +81,8 @@ def run(program: Program, warm_folder: str) -> Run:
             "JAX_PLATFORMS": "cpu",
             "NUMGRAD_CACHE_DIR": empty_folder if program.cold else warm_folder,
         }
+        # Installed peers have their bytecode on disk; a checkout writes it at its first start.
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
         started = time.perf_counter()
         process = subprocess.run(
             [sys.executable, "-c", first_gradient.timed(program.text)],

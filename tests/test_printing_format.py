@@ -192,6 +192,18 @@ def test_suffixes_follow_on_the_line_or_on_a_new_one(
     assert format_array(array, suffixes=suffixes) == expected
 
 
+@pytest.mark.parametrize(
+    ("linewidth", "between"),
+    [(52, ", "), (51, ",\n       ")],
+)
+def test_a_line_of_suffixes_is_filled_to_the_line_width(linewidth: int, between: str) -> None:
+    set_printoptions(linewidth=linewidth)
+    assert format_array(np.full(4, 1.5, np.float32), suffixes=[MUL]) == lines(
+        f"tensor([{row(4)}],",
+        f"       dtype=numgrad.float32{between}{MUL})",
+    )
+
+
 def test_rows_wrap_at_the_line_width() -> None:
     assert format_array(np.arange(20.0)) == lines(
         "tensor([ 0.,  1.,  2.,  3.,  4.,  5.,  6.,  7.,  8.,  9., 10., 11., 12., 13.,",
@@ -355,12 +367,12 @@ def arrays(draw: st.DrawFn) -> NDArray[Any]:
     )
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     if dtype.kind in "fc":
-        pool = np.array(draw(st.lists(MAGNITUDES, min_size=1, max_size=6)))
-        array = rng.choice(pool, shape)
+        drawn = np.array(draw(st.lists(MAGNITUDES, min_size=1, max_size=6)))
+        with np.errstate(over="ignore"):
+            pool = drawn.astype(np.zeros(0, dtype).real.dtype)
+        array = rng.choice(pool, shape).astype(dtype)
         if dtype.kind == "c":
-            array = array.astype(dtype)
             array.imag = rng.choice(pool[: draw(st.integers(1, len(pool)))], shape)
-        array = array.astype(dtype)
     elif dtype.kind == "b":
         array = rng.integers(draw(st.integers(0, 1)), 2, shape).astype(bool)
     else:

@@ -5,65 +5,96 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.util
+import os
 import platform
 import re
 import struct
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from numgrad.kernels import cache, cpu, link, ufunc
 
 if TYPE_CHECKING:
     import numpy as np
 
-# What every kernel's source may use.
+# What the source of every kernel may use.
 PRELUDE = """\
 import math
-from numgrad.kernels.intrinsics import copysign, fabs, fma, maximum, minimum, rint, sqrt
+from numgrad.kernels.intrinsics import ceil, copysign, fabs, floor, fma, fmod, maximum, minimum
+from numgrad.kernels.intrinsics import rint, sqrt, trunc
 from numgrad.kernels.intrinsics import load_b1, load_f4, load_f8, load_i8
 from numgrad.kernels.intrinsics import store_b1, store_f4, store_f8, store_i8
 from numgrad.kernels.jit import f4, f8, inline
+from numgrad.kernels.scalar import digamma, floor_divide, polygamma, remainder
 """
 
-_IMPORTS = re.compile(
-    r"^[ \t]*from (numgrad(?:\.\w+)*) import (\([^)]*\)|.*)|^[ \t]*import (numgrad\S*)", re.MULTILINE
+_ROOT = Path(__file__).parents[2]
+_IMPORT = re.compile(
+    r"^[ \t]*(?:from[ \t]+(numgrad[\w.]*)[ \t]+import[ \t]+(\([^)]*\)|.*)|import[ \t]+(.*))",
+    re.MULTILINE,
 )
 
 _kernels: dict[tuple[str, str], np.ufunc] = {}
 _lock = threading.RLock()
 
+# A fork waits for the kernel that another thread is making: the child would get half of it.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
+    )
+
 
 def kernel(name: str, source: str, types: str, core: str | None = None, doc: str = "") -> np.ufunc:
-    """The ufunc whose loop is written in `source`.
+    """Return the ufunc whose inner loop is `source`.
+
+    The loop is best written once, for any steps: steps that matter for speed get compiled code of
+    their own (see `object_code`).
 
     Args:
-        name: what it is called.
+        name: what the ufunc is called.
         source: Python that defines `loop(args, dims, steps, data)`, the inner loop of a NumPy
-            ufunc, and may use what `PRELUDE` imports. It is compiled by Numba.
-        types: the dtypes of inputs and outputs by NumPy's letters, as in "dd->d"; l is int64.
+            ufunc. It may use the names of `PRELUDE`, and import from modules of this package.
+        types: dtypes of the inputs and outputs by NumPy's letters, as in "dd->d"; l is int64.
         core: for a gufunc the shapes that one call of the loop works on, as in "(n)->()".
-        doc: its docstring.
+        doc: the docstring.
+
+    Raises:
+        RuntimeError: the loop does not compile, or calls what a process without Numba has not got.
     """
     content = key(source, types, core)
-    with _lock:
-        found = _kernels.get((name, content))
-        if found is None:
-            address = link.address(*_code(content, source, types, core))
-            found = _kernels[name, content] = ufunc.make(name, address, types, core, doc)
-        return found
+    found = _kernels.get((name, content))
+    if found is None:
+        with _lock:
+            found = _kernels.get((name, content))
+            if found is None:
+                try:
+                    address = _address(content, source, types, core)
+                except RuntimeError as error:
+                    error.add_note(f"This was the kernel {name} for {types}:\n{source}")
+                    raise
+                found = _kernels[name, content] = ufunc.make(name, address, types, core, doc)
+    return found
 
 
 def key(source: str, types: str, core: str | None = None) -> str:
-    """Names the object code of a kernel: a hash of all that it depends on."""
-    parts = [PRELUDE, source, types, core or "", cpu.level(), *_surroundings()]
-    parts += [f"{name} {_digest(name)}" for name in sorted(_modules(PRELUDE + source))]
+    """Return the name of a kernel's object code: a hash of all that the code depends on."""
+    text = PRELUDE + source
+    parts = [text, types, core or "", cpu.level(), *_surroundings()]
+    seen: set[str] = set()
+    pending = _imports(text)
+    while pending:
+        module = pending.pop()
+        if module not in seen:
+            seen.add(module)
+            pending |= _module(module).imports
+    parts += [_module(module).digest for module in sorted(seen)]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def _code(content: str, source: str, types: str, core: str | None) -> tuple[str, bytes]:
-    """The symbol that a kernel is exported as, and the object code that has it."""
+@functools.cache
+def _address(content: str, source: str, types: str, core: str | None) -> int:
     symbol = f"numgrad_{content}"
     store = cache.default_store()
     code = store.get(content)
@@ -72,25 +103,25 @@ def _code(content: str, source: str, types: str, core: str | None) -> tuple[str,
 
         code = jit.compile_loop(PRELUDE + source, symbol, types, core)
         store.put(content, code)
-    return symbol, code
+    return link.address(symbol, code)
 
 
 @functools.cache
 def _surroundings() -> tuple[str, ...]:
-    """What code depends on besides its source: the platform and the compiler."""
-    own = vars(sys.modules["numgrad"]).get("__version__", "")
+    """What object code depends on besides its source: the platform and the compiler."""
+    own = str(vars(sys.modules["numgrad"]).get("__version__"))
     abi = f"{sys.platform} {platform.machine()} {struct.calcsize('P')}"
-    return abi, f"numgrad {own}", _version("numba"), _version("llvmlite")
+    return abi, f"numgrad-{own}", _version("numba"), _version("llvmlite")
 
 
 def _version(package: str) -> str:
-    """The installed version of a package, read off the name of the folder of its metadata.
+    """The installed version of a package, from the name of the folder with its metadata.
 
-    `importlib.metadata` would take 20 ms for it, several times what a kernel takes to load.
+    `importlib.metadata` would take 20 ms to import, a third of what NumPy takes.
     """
     spec = importlib.util.find_spec(package)
     if spec is not None and spec.origin is not None:
-        found = sorted(Path(spec.origin).parent.parent.glob(f"{package}-*.dist-info"))
+        found = list(Path(spec.origin).parents[1].glob(f"{package}-*.dist-info"))
         if len(found) == 1:
             return found[0].stem
     from importlib import metadata
@@ -98,23 +129,32 @@ def _version(package: str) -> str:
     return f"{package}-{metadata.version(package)}"
 
 
-def _modules(text: str) -> set[str]:
-    """The modules of numgrad that a source text imports, and those that they import."""
-    found: set[str] = set()
-    for parent, names, module in _IMPORTS.findall(text):
-        candidates = [module or parent]
-        candidates += [f"{parent}.{name}" for name in re.findall(r"\w+", names)]
-        found.update(name for name in candidates if _file(name).is_file())
-    return found
+class _Module(NamedTuple):
+    """What a module of this package adds to a key."""
 
-
-def _file(module: str) -> Path:
-    return Path(__file__).parents[2].joinpath(*module.split(".")).with_suffix(".py")
+    digest: str
+    imports: frozenset[str]
 
 
 @functools.cache
-def _digest(module: str) -> str:
-    """A hash of a module's file and of the modules that it imports."""
-    content = _file(module).read_bytes()
-    inner = [_digest(name) for name in sorted(_modules(content.decode())) if name != module]
-    return hashlib.sha256(content + "".join(inner).encode()).hexdigest()
+def _module(name: str) -> _Module:
+    content = _file(name).read_bytes()
+    return _Module(hashlib.sha256(content).hexdigest(), frozenset(_imports(content.decode())))
+
+
+def _imports(text: str) -> set[str]:
+    """The modules of this package that a source text imports."""
+    names: set[str] = set()
+    for parent, members, whole in _IMPORT.findall(text):
+        names |= {parent, *re.findall(r"numgrad[\w.]*", whole)}
+        names |= {f"{parent}.{member}" for member in re.findall(r"\w+", members)}
+    return {name for name in names if _is_module(name)}
+
+
+@functools.cache
+def _is_module(name: str) -> bool:
+    return _file(name).is_file()
+
+
+def _file(module: str) -> Path:
+    return _ROOT.joinpath(*module.split(".")).with_suffix(".py")

@@ -45,28 +45,33 @@ class Store:
 
     def put(self, key: str, payload: bytes) -> None:
         """Stores `payload` under `key`, in one step: no reader ever sees a part of it."""
+        with contextlib.suppress(OSError):
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self.problem() is not None:
+            return
         temporary = self.folder / f"{os.urandom(8).hex()}{_TEMPORARY}"
         try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if self.problem() is not None:
-                return
             temporary.write_bytes(_header(key, payload) + payload)
             temporary.replace(self._path(key))
         except OSError:
-            temporary.unlink(missing_ok=True)
+            _remove(temporary)
         if not self._swept:
             self._swept = True
             self._sweep()
 
     def size(self) -> tuple[int, int]:
         """How many entries there are, and how many bytes they take."""
-        sizes = [path.stat().st_size for path in self._files(_SUFFIX)]
+        sizes = []
+        for path in self._files(_SUFFIX):
+            # Another process may just have cleared the store.
+            with contextlib.suppress(OSError):
+                sizes.append(path.stat().st_size)
         return len(sizes), sum(sizes)
 
     def clear(self) -> None:
         """Removes every entry."""
         for path in (*self._files(_SUFFIX), *self._files(_TEMPORARY)):
-            path.unlink(missing_ok=True)
+            _remove(path)
 
     def problem(self) -> str | None:
         """Why the folder is not used, or None if it is."""
@@ -97,7 +102,7 @@ class Store:
         for path in self._files(_TEMPORARY):
             with contextlib.suppress(OSError):
                 if path.stat().st_mtime < oldest:
-                    path.unlink()
+                    _remove(path)
 
 
 @functools.cache
@@ -119,3 +124,9 @@ def _header(key: str, payload: bytes) -> bytes:
     """Says what follows: an entry under another key or with another byte does not match it."""
     digest = hashlib.sha256(key.encode() + payload).digest()
     return _MAGIC + len(payload).to_bytes(_LENGTH, "little") + digest
+
+
+def _remove(path: Path) -> None:
+    """Removes a file, if it is there and may be removed."""
+    with contextlib.suppress(OSError):
+        path.unlink()

@@ -14,17 +14,13 @@ _TARGETS = {
     "x86-64": ("x86-64", ""),
 }
 
-# What each level asks for in NumPy's words: those of NumPy 2.4, then those of earlier releases.
-_NUMPY_NAMES = {
-    "x86-64-v4": ({"X86_V4"}, {"AVX512_SKX", "AVX2", "FMA3"}),
-    "x86-64-v3": ({"X86_V3"}, {"AVX2", "FMA3", "F16C"}),
-}
-
-# The same in LLVM's words.
+# What each level asks of the processor, any of these sets: in the words of NumPy 2.4, of earlier
+# NumPy, of LLVM.
 _LLVM_V3 = {"avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe"}
-_LLVM_NAMES = {
-    "x86-64-v4": (_LLVM_V3 | {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"},),
-    "x86-64-v3": (_LLVM_V3,),
+_LLVM_V4 = _LLVM_V3 | {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}
+_NEEDS = {
+    "x86-64-v4": ({"X86_V4"}, {"AVX512_SKX", "AVX2", "FMA3"}, _LLVM_V4),
+    "x86-64-v3": ({"X86_V3"}, {"AVX2", "FMA3", "F16C"}, _LLVM_V3),
 }
 
 
@@ -44,11 +40,10 @@ def level() -> str:
     levels = list(_TARGETS)
     offered = levels[levels.index(machine) :] if machine in levels else [machine]
     if asked not in offered:
-        message = (
+        raise ValueError(
             f"NUMGRAD_CPU_LEVEL is {asked!r}, which this machine does not offer: "
             f"set it to one of {', '.join(offered)}, or unset it."
         )
-        raise ValueError(message)
     return asked
 
 
@@ -70,11 +65,8 @@ def is_aarch64() -> bool:
 def _machine_level() -> str:
     if not is_x86_64():
         return f"native-{platform.machine().lower()}"
-    features = _numpy_features()
-    names = _NUMPY_NAMES
-    if not features:
-        features, names = _llvm_features(), _LLVM_NAMES
-    for name, alternatives in names.items():
+    features = _numpy_features() or _llvm_features()
+    for name, alternatives in _NEEDS.items():
         if any(needed <= features for needed in alternatives):
             return name
     return "x86-64"
@@ -83,7 +75,9 @@ def _machine_level() -> str:
 def _numpy_features() -> set[str]:
     """What NumPy found the processor to have. It costs nothing, but is not NumPy's public API."""
     try:
-        from numpy._core._multiarray_umath import __cpu_features__ as found
+        from numpy._core._multiarray_umath import (  # type: ignore[import-not-found]
+            __cpu_features__ as found,
+        )
     except ImportError:
         return set()
     return {name for name, present in found.items() if present}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numba
 from numba import types
 from numba.core.compiler_lock import global_compiler_lock
+from numba.core.errors import NumbaError
 from numba.extending import intrinsic
 
 from numgrad.kernels import object_code
@@ -40,14 +41,18 @@ def compile_loop(source: str, symbol: str, loop_types: str, core: str | None = N
     """Object code that exports the function `loop` of `source` as `symbol`.
 
     Raises:
-        RuntimeError: the loop calls what a process without Numba has not got.
+        RuntimeError: Numba cannot compile the loop, or the loop calls what a process without Numba
+            has not got.
     """
     namespace: dict[str, Callable[..., None]] = {}
     exec(compile(source, f"<kernel {symbol}>", "exec"), namespace)
     _start()
     # With Numba's lock, no other thread compiles while its optimiser is off.
     with global_compiler_lock, _unoptimised():
-        compiled = numba.cfunc(_LOOP, **_FLAGS)(namespace["loop"])
+        try:
+            compiled = numba.cfunc(_LOOP, **_FLAGS)(namespace["loop"])
+        except NumbaError as error:
+            raise RuntimeError(f"numgrad internal error: {error}") from error
     code, name = compiled.inspect_llvm(), compiled.native_name
     return object_code.from_llvm(code, name, symbol, loop_types, core)
 

@@ -3,45 +3,31 @@
 from __future__ import annotations
 
 import functools
-import os
-import threading
-from typing import TYPE_CHECKING
+from typing import Any
 
 from numgrad.kernels import cpu
 
-if TYPE_CHECKING:
-    from llvmlite import binding
 
-# A fork waits until no thread is inside LLVM, so that the child gets it in one piece.
-_lock = threading.RLock()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
-    )
-
-
-@functools.cache
 def address(symbol: str, code: bytes) -> int:
-    """Where the function named `symbol` of the object `code` lies once it is loaded.
+    """Load object code for the life of the process, and return the address of `symbol` in it.
 
-    Loaded code stays for the life of the process.
+    Not for two threads at once: `build` sees to that.
     """
-    with _lock:
-        engine = _engine()
-        engine.add_object_file(_binding().object_file.ObjectFileRef.from_data(code))
-        engine.finalize_object()
-        return int(engine.get_function_address(symbol))
+    binding, engine = _binding(), _engine()
+    engine.add_object_file(binding.object_file.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    return int(engine.get_function_address(symbol))
 
 
-def target_machine() -> binding.TargetMachine:
-    """A new description of the machine that kernels are compiled for."""
+def target_machine() -> Any:
+    """Return a new llvmlite TargetMachine for the level that kernels are compiled for."""
     binding = _binding()
     name, features = cpu.target(cpu.level())
     return binding.Target.from_triple(binding.get_process_triple()).create_target_machine(
         cpu=name,
         features=features,
         opt=3,
-        # MCJIT on x86 wants static code, elsewhere the platform's default.
+        # What the linker expects: absolute addresses on x86, elsewhere the platform's habit.
         reloc="static" if cpu.is_x86_64() else "default",
         codemodel="jitdefault",
         jit=True,
@@ -49,14 +35,14 @@ def target_machine() -> binding.TargetMachine:
 
 
 @functools.cache
-def _engine() -> binding.ExecutionEngine:
+def _engine() -> Any:
     binding = _binding()
     return binding.create_mcjit_compiler(binding.parse_assembly(""), target_machine())
 
 
 @functools.cache
-def _binding():
-    """LLVM, imported and started at the first kernel."""
+def _binding() -> Any:
+    """Import LLVM at the first kernel, some 25 ms, and start no more of it than this machine's."""
     from llvmlite import binding
 
     binding.initialize_native_target()

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import ctypes
 import functools
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy._core import _multiarray_umath
+from numpy._core._multiarray_umath import _UFUNC_API  # type: ignore[import-not-found]
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # The typecodes of kernels. `l` is int64 on every platform.
-DTYPES = {
+DTYPES: dict[str, np.dtype[Any]] = {
     "d": np.dtype(np.float64),
     "f": np.dtype(np.float32),
     "l": np.dtype(np.int64),
     "?": np.dtype(np.bool_),
 }
 
-# Places in the table of functions that NumPy exports to C, which are part of its ABI.
+# Places in the table of functions that NumPy exports to C, which are part of its ABI: what
+# `PyUFunc_FromFuncAndData` and `PyUFunc_FromFuncAndDataAndSignature` stand for in a C extension.
 _FROM_FUNC_AND_DATA = 1
 _FROM_FUNC_AND_DATA_AND_SIGNATURE = 31
 _NO_IDENTITY = -1
@@ -36,45 +41,38 @@ def make(name: str, address: int, types: str, core: str | None = None, doc: str 
         doc: the docstring.
     """
     inputs, outputs = types.split("->")
-    loops = (ctypes.c_void_p * 1)(address)
-    data = (ctypes.c_void_p * 1)()
+    loops, data = (ctypes.c_void_p * 1)(address), (ctypes.c_void_p * 1)()
     numbers = bytes(DTYPES[code].num for code in inputs + outputs)
-    c_name, c_doc, c_core = name.encode(), doc.encode(), core and core.encode()
-    _kept.append((loops, data, numbers, c_name, c_doc, c_core))
-    arguments = [
-        ctypes.addressof(loops),
-        ctypes.addressof(data),
+    strings = [text.encode() for text in (name, doc, *([] if core is None else [core]))]
+    _kept.append((loops, data, numbers, strings))
+    place = _FROM_FUNC_AND_DATA if core is None else _FROM_FUNC_AND_DATA_AND_SIGNATURE
+    return _constructor(place, len(strings))(
+        loops,
+        data,
         numbers,
         1,
         len(inputs),
         len(outputs),
         _NO_IDENTITY,
-        c_name,
-        c_doc,
+        *strings[:2],
         0,
-    ]
-    if c_core is None:
-        return _api(_FROM_FUNC_AND_DATA, 0)(*arguments)
-    return _api(_FROM_FUNC_AND_DATA_AND_SIGNATURE, 1)(*arguments, c_core)
+        *strings[2:],
+    )
 
 
 @functools.cache
-def _api(place: int, more_strings: int):
-    """The C function that makes ufuncs, from NumPy's table."""
+def _constructor(place: int, strings: int) -> Callable[..., np.ufunc]:
+    """The C function that makes ufuncs, from the table that NumPy exports."""
     pointer = ctypes.pythonapi.PyCapsule_GetPointer
     pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-    table = ctypes.cast(
-        pointer(_multiarray_umath._UFUNC_API, None), ctypes.POINTER(ctypes.c_void_p)
-    )
+    table = ctypes.cast(pointer(_UFUNC_API, None), ctypes.POINTER(ctypes.c_void_p))
     prototype = ctypes.PYFUNCTYPE(
         ctypes.py_object,
-        ctypes.c_void_p,
-        ctypes.c_void_p,
+        *[ctypes.c_void_p] * 2,
         ctypes.c_char_p,
         *[ctypes.c_int] * 4,
-        ctypes.c_char_p,
-        ctypes.c_char_p,
+        *[ctypes.c_char_p] * 2,
         ctypes.c_int,
-        *[ctypes.c_char_p] * more_strings,
+        *[ctypes.c_char_p] * (strings - 2),
     )
     return prototype(table[place])

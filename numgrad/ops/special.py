@@ -1,0 +1,105 @@
+"""Special functions, element by element. Values are those of `scipy.special`.
+
+They agree to 1e-14, relative to the larger of 1 and the value.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from numgrad.op import elementwise
+from numgrad.ops.arithmetic import log
+from numgrad.ops.choice import equal, less_equal, logical_and, where
+from numgrad.ops.exponential import exp, log1p
+
+TWO_OVER_ROOT_PI = 2 / math.sqrt(math.pi)
+
+
+@elementwise("math.erf({0})")
+def erf(x: Any) -> Any:
+    """Error function, element by element: 2 / sqrt(pi) times the integral of exp(-t**2) to x."""
+
+
+@erf.partial
+def _(x: Any, out: Any) -> Any:
+    return TWO_OVER_ROOT_PI * exp(-x * x)
+
+
+@elementwise("math.erfc({0})")
+def erfc(x: Any) -> Any:
+    """1 - erf(x) without cancellation where x is large, element by element."""
+
+
+@erfc.partial
+def _(x: Any, out: Any) -> Any:
+    return -TWO_OVER_ROOT_PI * exp(-x * x)
+
+
+@elementwise("math.lgamma({0})")
+def lgamma(x: Any) -> Any:
+    """log(|gamma(x)|), element by element; inf at 0, -1, -2, ..., with a derivative not finite."""
+
+
+@lgamma.partial
+def _(x: Any, out: Any) -> Any:
+    return digamma(x)
+
+
+@elementwise("digamma(f8({0}))")
+def digamma(x: Any) -> Any:
+    """Derivative of `lgamma`, element by element.
+
+    At the edges: -inf at 0, inf at -0.0, nan at -1, -2, ...; the derivative at all poles is inf.
+    Source: `scipy.special.digamma`.
+    """
+
+
+@digamma.partial
+def _(x: Any, out: Any) -> Any:
+    return polygamma(1, x)
+
+
+@elementwise("polygamma(f8({0}), f8({1}))")
+def polygamma(n: Any, x: Any) -> Any:
+    """n-th derivative of `digamma`, element by element, for n = 0, 1, 2, ...; else nan.
+
+    At the poles 0, -1, -2, ... it is inf for odd n, -inf for even n. There is no derivative to n.
+    Source: `scipy.special.polygamma`, which gives nan at -inf, too.
+    """
+
+
+@polygamma.partial
+def _(n: Any, x: Any, out: Any) -> Any:
+    return None, polygamma(n + 1, x)
+
+
+@elementwise
+def xlogy(x: Any, y: Any) -> Any:
+    """x * log(y), and 0 where x is 0 and y is not nan, element by element.
+
+    At the edges: where x is 0 and y is not positive both derivatives are 0; elsewhere at y = 0 the
+    derivative to x is -inf. Source: `scipy.special.xlogy`.
+    """
+    return where(logical_and(equal(x, 0), equal(y, y)), 0, x * log(y))
+
+
+@xlogy.partial
+def _(x: Any, y: Any, out: Any) -> Any:
+    blank = logical_and(equal(x, 0), less_equal(y, 0))
+    return where(blank, 0, log(y)), where(blank, 0, x / y)
+
+
+@elementwise
+def xlog1py(x: Any, y: Any) -> Any:
+    """x * log1p(y), and 0 where x is 0 and y is not nan, element by element.
+
+    At the edges: as `xlogy` at 1 + y. Source: `scipy.special.xlog1py`.
+    """
+    return where(logical_and(equal(x, 0), equal(y, y)), 0, x * log1p(y))
+
+
+@xlog1py.partial
+def _(x: Any, y: Any, out: Any) -> Any:
+    blank = logical_and(equal(x, 0), less_equal(y, -1))
+    return where(blank, 0, log1p(y)), where(blank, 0, x / (1 + y))

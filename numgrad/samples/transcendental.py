@@ -1,0 +1,50 @@
+"""Samples of elementwise functions: exponentials, trigonometry, special functions."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.special
+
+from numgrad.samples.domains import between, signed
+from numgrad.samples.row import elementwise
+
+ROWS = (
+    elementwise("exp", signed(0.1, 2), reference=np.exp),
+    elementwise("expm1", signed(0.1, 2), reference=np.expm1),
+    elementwise("log", between(0.2, 3), reference=np.log),
+    elementwise("log1p", between(-0.7, 3), reference=np.log1p),
+    elementwise("sin", signed(0.1, 4), reference=np.sin),
+    elementwise("cos", signed(0.1, 4), reference=np.cos),
+    elementwise("tan", signed(0.1, 1.2), reference=np.tan),
+    elementwise("asin", signed(0.1, 0.8), reference=np.arcsin, integers=(-1, 0, 1)),
+    elementwise("acos", signed(0.1, 0.8), reference=np.arccos, integers=(-1, 0, 1)),
+    elementwise("atan", signed(0.1, 3), reference=np.arctan),
+    elementwise("sinh", signed(0.1, 2), reference=np.sinh),
+    elementwise("cosh", signed(0.1, 2), reference=np.cosh),
+    elementwise("tanh", signed(0.1, 2), reference=np.tanh),
+    elementwise("sigmoid", signed(0.1, 3), reference=scipy.special.expit),
+    elementwise("relu", signed(0.1, 2), reference=lambda x: np.maximum(x, 0), ulps=0),
+    elementwise("erf", signed(0.1, 2), reference=scipy.special.erf),
+    elementwise("atan2", signed(0.3, 2), signed(0.3, 2), reference=np.arctan2),
+    elementwise("logaddexp", signed(0.1, 2), signed(0.1, 2), reference=np.logaddexp),
+    elementwise("special.erf", signed(0.1, 2), reference=scipy.special.erf),
+    elementwise("special.erfc", signed(0.1, 2), reference=scipy.special.erfc),
+    elementwise("special.gammaln", between(0.6, 4), reference=scipy.special.gammaln, ulps=16),
+    elementwise(
+        "special.gammaln",
+        between(-0.7, -0.3),
+        label="x < 0",
+        reference=scipy.special.gammaln,
+        ulps=16,
+    ),
+    elementwise("special.digamma", between(1.7, 4), reference=scipy.special.digamma, ulps=16),
+    elementwise(
+        "special.digamma",
+        between(-0.8, -0.6),
+        label="x < 0",
+        reference=scipy.special.digamma,
+        ulps=64,
+    ),
+    elementwise("special.expit", signed(0.1, 3), reference=scipy.special.expit),
+    elementwise("special.xlogy", signed(0.2, 2), between(0.3, 2), reference=scipy.special.xlogy),
+)
