@@ -18,7 +18,7 @@ from numgrad.errors import ShapeError
 from numgrad.modes import modes
 from numgrad.op import structural
 from numgrad.ops.broadcast import cast, sum_to
-from numgrad.ops.index import array_key, set_items
+from numgrad.ops.index import array_key, assign, set_items
 from numgrad.tape import INFERENCE, raise_inference
 from numgrad.tensor import Tensor, alias
 
@@ -169,14 +169,7 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
     if modes.recording and (x.requires_grad or source.requires_grad):
         write(x, "setitem", set_items, (source,), {"key": key})
         return
-    try:
-        x.array[array_key(key)] = source.array
-    except ValueError as error:
-        message = (
-            f"setitem() got a value of shape {source.shape}, which does not fit what the index"
-            f" selects of shape {x.shape}."
-        )
-        raise ShapeError(message) from error
+    assign(x.array, array_key(key), source.array)
     bump(x)
 
 

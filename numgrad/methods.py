@@ -15,6 +15,7 @@ from numgrad.ops import (
     index,
     join,
     masks,
+    matmul,
     moments,
     norm,
     permute,
@@ -51,6 +52,7 @@ NAMES: dict[Any, str] = {
     index: "index_put select narrow",
     join: "split tensor_split chunk unbind tile repeat repeat_interleave",
     masks: "masked_fill masked_select",
+    matmul: "matmul mm mv bmm dot",
     moments: "var std",
     norm: "norm",
     permute: "permute transpose t swapaxes moveaxis flip roll",
@@ -145,6 +147,7 @@ def _install() -> None:
         "mul": functions.mul,
         "truediv": functions.div,
         "pow": functions.pow,
+        "matmul": matmul.matmul,
         "floordiv": functions.floor_divide,
         "mod": functions.remainder,
     }

@@ -47,6 +47,7 @@ class Elementwise:
 
     # How tensors compute and record this op; set by numgrad.functions.
     eager: Callable[..., Any]
+    suffix = "Backward0"
 
     def __init__(
         self,
@@ -147,6 +148,7 @@ class Structural:
         kernel: Callable[..., Any],
         *,
         node: str | None = None,
+        suffix: str = "Backward0",
         view: bool = False,
         outputs: int = 1,
         variadic: bool = False,
@@ -154,6 +156,7 @@ class Structural:
         functools.update_wrapper(self, kernel)
         self.name = kernel.__name__.strip("_")
         self.node = node or node_name(self.name)
+        self.suffix = suffix
         self.kernel = kernel
         self.view = view
         self.outputs = outputs
@@ -227,7 +230,7 @@ def structural(**options: Any) -> Callable[[Callable[..., Any]], Structural]: ..
 def structural(kernel: Any = None, **options: Any) -> Any:
     """Declare a structural op.
 
-    Options: `node` (its name on the tape), `view` (the result may share memory with the first
+    Options: `node` (its name on the tape), `suffix` (what that name ends in), `view` (the result may share memory with the first
     input), `outputs` (how many), `variadic` (any number of inputs, given as `*arrays`).
     """
     if kernel is not None:

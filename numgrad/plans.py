@@ -153,9 +153,8 @@ class StructuralPlan(Plan):
 
     def _apply(self, node: Node, g: Any, values: dict[str, Any]) -> list[Any]:
         gradients: list[Any] = [None] * len(node.edges)
-        metadata = node.metadata or {}
         for rule in self.rules:
-            keywords = {name: metadata[name] for name in rule.metadata}
+            keywords = {name: _metadata(node, name) for name in rule.metadata}
             results = rule.rule(g, *[values[name] for name in rule.reads], **keywords)
             positions = range(len(gradients)) if self.op.variadic else rule.wrt
             if len(positions) == 1 and not isinstance(results, tuple):
@@ -164,6 +163,17 @@ class StructuralPlan(Plan):
                 if node.edges[k] is not None:
                     gradients[k] = result
         return gradients
+
+
+def _metadata(node: Node, name: str) -> Any:
+    """Look up what a rule asks for: the op's own keywords, or facts about its inputs."""
+    known: Any = node.metadata
+    shapes: Any = node.shapes
+    if name in known:
+        return known[name]
+    if name == "needs":
+        return tuple(edge is not None for edge in node.edges)
+    return tuple(shape if name == "shapes" else dtype for shape, dtype in shapes)
 
 
 def unpack(node: Node, keeps: tuple[str, ...], params: tuple[str, ...]) -> dict[str, Any]:

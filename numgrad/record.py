@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numgrad.op import Elementwise, Structural
     from numgrad.tape import Edge
 
+ndarray = np.ndarray
 new = object.__new__
 
 
@@ -143,59 +144,49 @@ def edge_of(t: Tensor) -> Edge:
 def note_versions(node: Node, inputs: Any) -> None:
     """Note the versions of what a node saved, and check that its inputs can be recorded."""
     for t in inputs:
-        if type(t) is Tensor:
+        if type(t) is Tensor and t._base is not None:
             t.check_view()
     saved: Any = node.saved
-    counters = [getattr(value, "_counter", None) for value in saved]
-    if any(c is INFERENCE for c in counters):
-        raise_inference("an inference tensor cannot be saved for backward")
-    node.versions = tuple(0 if c is None else c.value for c in counters)
+    if not saved:
+        return
+    versions = []
+    for value in saved:
+        counter = value._counter if type(value) is Tensor else None
+        if counter is INFERENCE:
+            raise_inference("an inference tensor cannot be saved for backward")
+        versions.append(0 if counter is None else counter.value)
+    node.versions = tuple(versions)
 
 
 def structural(op: Structural) -> Callable[..., Any]:
     """Build the eager function of a structural op."""
+    if len(op.params) == 1 and op.outputs == 1 and not op.variadic:
+        return _structural_of_one(op)
     node_type = node_class(op)
     plan_for = functools.cache(lambda needs: StructuralPlan(op, needs))
 
     def call(*args: Any, **metadata: Any) -> Any:
         operands = [x if type(x) is Tensor else as_tensor(x, op.name) for x in args]
-        arrays = [t.array for t in operands]
-        result = op.kernel(*arrays, **metadata)
-        several = type(result) is tuple
-        results = result if several else (result,)
-        outs = []
-        for r in results:
-            array = r if type(r) is np.ndarray else np.asarray(r)
-            out = constant(array)
-            if op.view and array.base is not None and np.may_share_memory(array, arrays[0]):
-                make_view(out, operands[0])
-            outs.append(out)
+        result = op.kernel(*[t.array for t in operands], **metadata)
+        results = result if type(result) is tuple else (result,)
+        outs = [constant(r if type(r) is ndarray else np.asarray(r)) for r in results]
+        if op.view:
+            make_view(outs[0], operands[0])
         if modes.recording:
             needs = tuple(k for k, t in enumerate(operands) if t._edge is not None or t._wants)
-            if needs:
-                record(outs, operands, needs, metadata)
-        if not several:
-            return outs[0]
-        return tuple(outs)
+            if needs and any(out.array.dtype.kind in dtypes.FLOATING for out in outs):
+                record(outs, operands, plan_for(() if op.variadic else needs), metadata)
+        return tuple(outs) if type(result) is tuple else outs[0]
 
     def record(
-        outs: list[Tensor], operands: list[Tensor], needs: tuple[int, ...], metadata: dict[str, Any]
+        outs: list[Tensor], operands: list[Tensor], plan: StructuralPlan, metadata: dict[str, Any]
     ) -> None:
-        if not any(out.array.dtype.kind in dtypes.FLOATING for out in outs):
-            return
-        plan = plan_for(() if op.variadic else needs)
         node = new(node_type)
         node.edges = tuple(edge_of(t) for t in operands)
         node.plan = plan
         node.extra = node.versions = None
-        shapes = tuple((t.array.shape, t.array.dtype) for t in operands)
-        node.shapes = shapes
-        node.metadata = {
-            **metadata,
-            "shapes": tuple(s for s, _ in shapes),
-            "dtypes": tuple(d for _, d in shapes),
-            "needs": tuple(e is not None for e in node.edges),
-        }
+        node.shapes = tuple((t.array.shape, t.array.dtype) for t in operands)
+        node.metadata = metadata
         kept = tuple(o.array for o in outs) if len(outs) > 1 else outs[0].array
         node.saved = (*(operands[k] for k in plan.inputs), *((kept,) if plan.keeps_out else ()))
         if any(t._counter is not None for t in operands):
@@ -207,14 +198,63 @@ def structural(op: Structural) -> Callable[..., Any]:
     return call
 
 
+def _structural_of_one(op: Structural) -> Callable[..., Any]:
+    """Build the eager function for one input and one result, such as views and reductions."""
+    node_type = node_class(op)
+    kernel, view = op.kernel, op.view
+    plan: Any = None
+
+    def call(x: Any, **metadata: Any) -> Any:
+        nonlocal plan
+        if type(x) is not Tensor:
+            x = as_tensor(x, op.name)
+        a = x.array
+        r = kernel(a, **metadata)
+        if type(r) is not ndarray:
+            r = np.asarray(r)
+        out = new(Tensor)
+        out.array = r
+        out._wants = False
+        out._edge = None
+        out._counter = INFERENCE if modes.inference else None
+        if view:
+            make_view(out, x)
+        edge = x._edge
+        if edge is None and x._wants:
+            edge = x
+        if edge is None or not modes.recording or r.dtype.kind not in dtypes.FLOATING:
+            return out
+        if plan is None:
+            plan = StructuralPlan(op, (0,))
+        node = new(node_type)
+        node.edges = (edge,)
+        node.plan = plan
+        node.extra = node.versions = None
+        node.shapes = ((a.shape, a.dtype),)
+        node.metadata = metadata
+        node.saved = (*((x,) if plan.inputs else ()), *((r,) if plan.keeps_out else ()))
+        if x._counter is not None:
+            note_versions(node, (x,))
+        out._edge = node
+        return out
+
+    return call
+
+
 def make_view(out: Tensor, source: Tensor) -> None:
-    """Let `out` share the version counter of `source`, whose memory it shows."""
+    """Let `out` share the version counter of `source` if it shows memory of that."""
+    base = out.array.base
+    if base is None:
+        return
+    array = source.array
+    if base is not array and base is not array.base and not np.may_share_memory(out.array, array):
+        return
     if source._counter is INFERENCE:
         out._counter = INFERENCE
         return
     out._counter = source.counter()
-    out._base = base = source if source._base is None else source._base
-    out._base_edge = base._edge
+    out._base = root = source if source._base is None else source._base
+    out._base_edge = root._edge
 
 
 def as_tensor(value: Any, name: str) -> Tensor:

@@ -205,9 +205,9 @@ def raise_freed(name: str) -> NoReturn:
     raise RuntimeError(message)
 
 
-def node_class(op: Any, suffix: str = "Backward0") -> type[Node]:
+def node_class(op: Any) -> type[Node]:
     """Make the node class of an op, named as PyTorch names it."""
-    return type(op.node + suffix, (Node,), {"__slots__": (), "op_name": op.name})
+    return type(op.node + op.suffix, (Node,), {"__slots__": (), "op_name": op.name})
 
 
 def raise_inference(what: str) -> NoReturn:

@@ -23,19 +23,19 @@ class Row(NamedTuple):
 
     core: str
     body: str
-    # Name of a sum that the body uses -> the term that is added, of an element v and a number c.
+    # Name of a sum that the body uses -> the term that is added, of an element v and numbers c and r.
     sums: dict[str, str]
 
 
 # The sum of a term over a row. Names in capitals are filled in; T is the float type.
 _SUM = """
 @inline
-def NAME(x, at, step, n, c):
+def NAME(x, at, step, n, c=0, r=0):
     whole = T(-0.0)
     lost = T(-0.0)
     i = 0
     while i < n:
-        stop = min(i + 512, n)
+        stop = min(i + 128, n)
         a0 = a1 = a2 = a3 = a4 = a5 = a6 = a7 = T(-0.0)
         while i + 8 <= stop:
 UNROLLED
@@ -117,13 +117,14 @@ _SOFTMAX = """
     high = highest(x, at, step, n)
     for i in range(n):
         store_T(out, to + i * stride, math.exp(load_T(x, at + i * step) - high))
-    total = add(out, to, stride, n, high)
+    total = add(out, to, stride, n)
 """
 
-# A mean that is exact for rows of one value, so that their deviations are exactly 0.
+# The mean, and what rounding has taken from it. So the deviations of equal elements are exactly 0,
+# and others are right at any mean.
 _CENTRE = """
-    centre = add(x, at, step, n, T(0)) / T(n)
-    centre += deviate(x, at, step, n, centre) / T(n)
+    centre = add(x, at, step, n) / T(n)
+    rest = deviate(x, at, step, n, centre) / T(n)
 """
 
 _SCALE = """
@@ -136,18 +137,18 @@ _MEAN = {**_ADD, "deviate": "v - c"}
 _TINY = {"f8": "1e-290", "f4": "1e-30"}
 
 ROWS = {
-    "sum": Row("(n)->()", "return add(x, at, step, n, T(0)) if n else T(0)", _ADD),
-    "mean": Row("(n)->()", "return add(x, at, step, n, T(0)) / T(n)", _ADD),
+    "sum": Row("(n)->()", "return add(x, at, step, n) if n else T(0)", _ADD),
+    "mean": Row("(n)->()", "return add(x, at, step, n) / T(n)", _ADD),
     "sum_of_magnitudes": Row(
         "(n)->()",
-        "return magnitudes(x, at, step, n, T(0)) if n else T(0)",
+        "return magnitudes(x, at, step, n) if n else T(0)",
         {"magnitudes": "fabs(v)"},
     ),
     # Squares that overflow or vanish are summed again, scaled.
     "euclidean": Row(
         "(n)->()",
         """
-    total = squares(x, at, step, n, T(0)) if n else T(0)
+    total = squares(x, at, step, n) if n else T(0)
     if TINY < total < T(math.inf):
         return sqrt(total)
     high = largest(x, at, step, n)
@@ -160,15 +161,15 @@ ROWS = {
     # Sum of squared deviations from the mean.
     "scatter": Row(
         "(n)->()",
-        _CENTRE + "    return squares(x, at, step, n, centre)",
-        {**_MEAN, "squares": "(v - c) * (v - c)"},
+        _CENTRE + "    return squares(x, at, step, n, centre, rest)",
+        {**_MEAN, "squares": "(v - c - r) * (v - c - r)"},
     ),
     "deviation": Row(
         "(n)->(n)",
         _CENTRE
         + """
     for i in range(n):
-        store_T(out, to + i * stride, load_T(x, at + i * step) - centre)
+        store_T(out, to + i * stride, load_T(x, at + i * step) - centre - rest)
 """,
         _MEAN,
     ),
@@ -205,7 +206,7 @@ ROWS = {
         for i in range(n):
             v = load_T(x, at + i * step)
             store_T(out, to + i * stride, T(1) if v == high else T(0))
-    total = add(out, to, stride, n, high)
+    total = add(out, to, stride, n)
 """
         + _SCALE,
         _ADD,
@@ -217,7 +218,7 @@ ROWS = {
     for i in range(n):
         g = load_T(x, at + i * step)
         store_T(out, to + i * stride, chain(g, load_T(y, start + i * pace)))
-    total = add(out, to, stride, n, T(0))
+    total = add(out, to, stride, n)
     for i in range(n):
         g = load_T(x, at + i * step)
         store_T(out, to + i * stride, chain(g - total, load_T(y, start + i * pace)))
@@ -228,7 +229,7 @@ ROWS = {
     "log_softmax_vjp": Row(
         "(n),(n)->(n)",
         """
-    total = add(x, at, step, n, T(0))
+    total = add(x, at, step, n)
     for i in range(n):
         g = load_T(x, at + i * step)
         share = T(math.exp(load_T(y, start + i * pace)))

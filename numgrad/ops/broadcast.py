@@ -9,7 +9,7 @@ import numpy as np
 from numgrad.op import structural
 
 
-@structural(view=True)
+@structural(node="Expand", view=True)
 def expand_to(x: Any, *, shape: tuple[int, ...]) -> Any:
     """Repeat along dimensions of extent 1 and along new leading ones, without copying."""
     return np.broadcast_to(x, shape)

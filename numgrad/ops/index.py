@@ -193,7 +193,7 @@ def _(g: Any, *, key: Any) -> Any:
     return index_at(g, key=key)
 
 
-def _writing(name: str, node: str, read: Callable[..., Any]) -> Any:
+def _writing(name: str, read: Callable[..., Any], **names: str) -> Any:
     """Make an op that writes where a key selects; `read` is the op that selects by such keys."""
 
     def kernel(x: Any, value: Any, *, key: Any) -> Any:
@@ -202,7 +202,7 @@ def _writing(name: str, node: str, read: Callable[..., Any]) -> Any:
         return result
 
     kernel.__name__ = name
-    op = structural(node=node)(kernel)
+    op = structural(**names)(kernel)
 
     @op.vjp("x")
     def _(g: Any, *, key: Any) -> Any:
@@ -224,8 +224,8 @@ def with_leading_ones(x: Any, ndim: int) -> Any:
     return view_as(x, shape=(1,) * (ndim - x.ndim) + x.shape) if ndim > x.ndim else x
 
 
-write_slice = _writing("write_slice", "CopySlices", slice_at)
-write_index = _writing("write_index", "IndexPut", index_at)
+write_slice = _writing("write_slice", slice_at, node="CopySlices", suffix="")
+write_index = _writing("write_index", index_at, node="IndexPut")
 
 
 def assign(array: Any, key: Any, value: Any) -> None:
