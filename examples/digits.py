@@ -169,7 +169,7 @@ def main() -> int:
     print("gradients against finite differences")
     error = check_gradients(network, Data(training.images[:BATCH], training.labels[:BATCH]))
     if error > WORST_GRADIENT_ERROR:
-        print(f"largest error {error:.1e}, above {WORST_GRADIENT_ERROR:.0e}: the gradients are wrong")
+        print(f"largest error {error:.1e}, more than {WORST_GRADIENT_ERROR:.0e}: they are wrong")
         return 1
     print(f"largest error {error:.1e}: they agree")
 

@@ -11,7 +11,7 @@ tensor([2., 4., 6.])
 from __future__ import annotations
 
 import numgrad.methods  # gives Tensor its methods
-from numgrad import autograd, errors, random, special
+from numgrad import autograd, errors, linalg, nn, optim, random, special
 from numgrad.autograd import (
     enable_grad,
     inference_mode,
@@ -166,6 +166,11 @@ from numgrad.ops.diagonals import (
     tril,
     triu,
 )
+from numgrad.ops.einsum import (
+    einsum,
+    inner,
+    tensordot,
+)
 from numgrad.ops.extrema import (
     amax,
     amin,
@@ -198,6 +203,8 @@ from numgrad.ops.join import (
     cat as concat,
     cat as concatenate,
     repeat,
+    tensor_split as array_split,
+    unbind as unstack,
 )
 from numgrad.ops.masks import (
     extract,
@@ -231,6 +238,12 @@ from numgrad.ops.permute import (
     permute as permute_dims,
     swapaxes as swapdims,
 )
+from numgrad.ops.products import (
+    kron,
+    outer,
+    trace,
+    vdot,
+)
 from numgrad.ops.reduce import (
     all,
     any,
@@ -260,13 +273,20 @@ from numgrad.ops.shape import (
     atleast_2d,
     broadcast_to,
     expand,
+    expand_as,
     flatten,
     ravel,
     reshape,
+    reshape_as,
     squeeze,
     unflatten,
     unsqueeze,
+    view,
     unsqueeze as expand_dims,
+    view_like as view_as,
+)
+from numgrad.ops.signal import (
+    convolve,
 )
 from numgrad.ops.softmax import (
     log_softmax,
@@ -324,6 +344,7 @@ __all__ = [
     "argmax",
     "argmin",
     "argsort",
+    "array_split",
     "as_tensor",
     "asarray",
     "asin",
@@ -348,6 +369,7 @@ __all__ = [
     "clone",
     "concat",
     "concatenate",
+    "convolve",
     "copy",
     "copysign",
     "cos",
@@ -361,6 +383,7 @@ __all__ = [
     "divide",
     "dot",
     "double",
+    "einsum",
     "empty",
     "empty_like",
     "enable_grad",
@@ -371,6 +394,7 @@ __all__ = [
     "exp",
     "exp2",
     "expand",
+    "expand_as",
     "expand_dims",
     "expm1",
     "extract",
@@ -404,6 +428,7 @@ __all__ = [
     "index_put",
     "index_select",
     "inference_mode",
+    "inner",
     "int",
     "int16",
     "int32",
@@ -415,11 +440,13 @@ __all__ = [
     "isfinite",
     "isinf",
     "isnan",
+    "kron",
     "le",
     "lerp",
     "less",
     "less_equal",
     "lgamma",
+    "linalg",
     "linspace",
     "load",
     "log",
@@ -457,12 +484,15 @@ __all__ = [
     "ne",
     "neg",
     "negative",
+    "nn",
     "no_grad",
     "norm",
     "normal",
     "not_equal",
     "ones",
     "ones_like",
+    "optim",
+    "outer",
     "permute",
     "permute_dims",
     "polygamma",
@@ -483,6 +513,7 @@ __all__ = [
     "repeat",
     "repeat_interleave",
     "reshape",
+    "reshape_as",
     "rint",
     "roll",
     "round",
@@ -521,7 +552,9 @@ __all__ = [
     "tanh",
     "tensor",
     "tensor_split",
+    "tensordot",
     "tile",
+    "trace",
     "transpose",
     "tril",
     "triu",
@@ -531,7 +564,11 @@ __all__ = [
     "unbind",
     "unflatten",
     "unsqueeze",
+    "unstack",
     "var",
+    "vdot",
+    "view",
+    "view_as",
     "vstack",
     "where",
     "xlogy",

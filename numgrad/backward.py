@@ -25,8 +25,15 @@ if TYPE_CHECKING:
 class Walk:
     """One walk: cotangents on their way, and where they are wanted."""
 
+    # What `inputs` restricts the walk to; None: everything.
+    wanted: set[Any] | None = None
+    nodes: set[Node] | None = None
+    pulled: set[Node] | None = None
+    # Gradients of computed tensors that are among the inputs, or retain theirs.
+    captured: dict[Any, Any]
+    retained: list[tuple[Tensor, Any]] | None = None
+
     def __init__(self, inputs: Sequence[Tensor] | None, *, keep: bool, recorded: bool) -> None:
-        self.inputs = inputs
         self.keep = keep
         self.recorded = recorded
         # Node, or (node, number) for results other than the first -> cotangent.
@@ -35,25 +42,28 @@ class Walk:
         self.leaves: dict[Tensor, Any] = {}
         # Keys of the two whose array nothing else shares memory with.
         self.owned: set[Any] = set()
-        # Gradients of computed tensors that are among the inputs, or retain theirs.
-        self.captured: dict[Any, Any] = {}
-        self.retained: list[tuple[Tensor, Any]] = []
-        # What `inputs` restricts the walk to; None: everything.
-        self.wanted: set[Any] | None = None
-        self.nodes: set[Node] | None = None
-        self.pulled: set[Node] | None = None
         if inputs is not None:
+            self.captured = {}
             self.wanted = {_key(t._edge) if t._edge is not None else t for t in inputs}
 
     def run(self, outputs: Sequence[Tensor], seeds: Sequence[Any]) -> None:
         """Find what is on the way, then pull node after node."""
-        starts = [_node(t._edge) for t in outputs if t._edge is not None]
+        starts: list[Node] = []
+        for t in outputs:
+            edge = t._edge
+            if edge is not None:
+                node: Any = edge.node if type(edge) is Output else edge
+                if node not in starts:
+                    starts.append(node)
         if self.wanted is not None:
             self.restrict(starts)
         counts = self.count(starts)
-        for t, seed in zip(outputs, seeds, strict=True):
-            self.deliver(t._edge if t._edge is not None else t, seed, fresh=False)
-        self.pull([node for node in dict.fromkeys(starts) if counts.get(node) == 0], counts)
+        k = 0
+        for t in outputs:
+            edge = t._edge
+            self.deliver(t if edge is None else edge, seeds[k], fresh=False)
+            k += 1
+        self.pull([node for node in starts if not counts.get(node, 1)], counts)
 
     def restrict(self, starts: Iterable[Node]) -> None:
         """Find the nodes from which something wanted can be reached."""
@@ -83,12 +93,8 @@ class Walk:
     def count(self, starts: Iterable[Node]) -> dict[Node, int]:
         """Count the cotangents that each node waits for, and check what the nodes saved."""
         nodes, pulled = self.nodes, self.pulled
-        counts: dict[Node, int] = {}
-        stack: list[Node] = []
-        for node in starts:
-            if node not in counts and (nodes is None or node in nodes):
-                counts[node] = 0
-                stack.append(node)
+        stack = [node for node in starts if nodes is None or node in nodes]
+        counts = dict.fromkeys(stack, 0)
         while stack:
             node = stack.pop()
             if pulled is not None and node not in pulled:
@@ -204,7 +210,7 @@ class Walk:
                 for k, reference in node.extra.retained:
                     t = reference()
                     if k == number and t is not None:
-                        self.retained.append((t, each))
+                        self.retained = [*(self.retained or ()), (t, each)]
 
     def gradient(self, t: Tensor) -> Any:
         """What arrived at one of the inputs; None if nothing did."""

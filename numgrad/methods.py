@@ -9,7 +9,9 @@ from numgrad.autograd import gradients
 from numgrad.ops import (
     closeness,
     convert,
+    determinant,
     diagonals,
+    einsum,
     extrema,
     extremes,
     index,
@@ -19,6 +21,7 @@ from numgrad.ops import (
     moments,
     norm,
     permute,
+    products,
     reduce,
     rounding,
     scan,
@@ -26,6 +29,7 @@ from numgrad.ops import (
     sorting,
     shape,
     softmax,
+    solve,
 )
 from numgrad.tensor import Tensor
 
@@ -53,6 +57,10 @@ NAMES: dict[Any, str] = {
     join: "split tensor_split chunk unbind tile repeat repeat_interleave",
     masks: "masked_fill masked_select",
     matmul: "matmul mm mv bmm dot",
+    products: "outer trace vdot kron",
+    einsum: "inner",
+    determinant: "det slogdet",
+    solve: "inv",
     moments: "var std",
     norm: "norm",
     permute: "permute transpose t swapaxes moveaxis flip roll",

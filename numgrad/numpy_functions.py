@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from numgrad import functions as f
+from numgrad import linalg
 from numgrad.ops import (
     closeness,
     convert,
     diagonals,
+    einsum,
     extrema,
     extremes,
     join,
@@ -21,13 +23,16 @@ from numgrad.ops import (
     matmul,
     moments,
     permute,
+    products,
     reduce,
     rounding,
     scan,
     scatter,
     shape,
+    signal,
     sorting,
 )
+from numgrad.ops.solve import numpy_solve
 from numgrad.tensor import Tensor
 from numgrad.value import lift
 
@@ -207,6 +212,7 @@ FUNCTIONS: dict[Any, Ours] = {
     np.hstack: join.hstack,
     np.vstack: join.vstack,
     np.split: _split,
+    np.array_split: _split,
     np.tile: _tile,
     np.repeat: _repeat,
     np.diag: lambda v, k=0: diagonals.diag(v, k),
@@ -225,4 +231,27 @@ FUNCTIONS: dict[Any, Ours] = {
     np.shape: lambda a: a.shape,
     np.ndim: lambda a: a.ndim,
     np.size: lambda a: a.numel(),
+    np.dot: products.numpy_dot,
+    np.vdot: products.vdot,
+    np.inner: einsum.inner,
+    np.outer: products.outer,
+    np.tensordot: lambda a, b, axes=2: einsum.tensordot(a, b, axes=axes),
+    np.kron: products.kron,
+    np.trace: products.trace,
+    np.einsum: lambda subscripts, *operands: einsum.einsum(subscripts, *operands),
+    np.linalg.cholesky: lambda a, *, upper=False: linalg.cholesky(a, upper=upper),
+    np.linalg.det: linalg.det,
+    np.linalg.eigh: lambda a, UPLO="L": linalg.eigh(a, UPLO),
+    np.linalg.eigvalsh: lambda a, UPLO="L": linalg.eigvalsh(a, UPLO),
+    np.linalg.inv: linalg.inv,
+    np.linalg.matrix_norm: linalg.matrix_norm,
+    np.linalg.norm: lambda x, ord=None, axis=None, keepdims=False: linalg.norm(
+        x, ord, axis, keepdims
+    ),
+    np.linalg.qr: lambda a, mode="reduced": linalg.qr(a, mode),
+    np.linalg.slogdet: linalg.slogdet,
+    np.linalg.solve: numpy_solve,
+    np.linalg.svd: lambda a, full_matrices=True: linalg.svd(a, full_matrices),
+    np.linalg.vector_norm: linalg.vector_norm,
+    np.convolve: signal.convolve,
 }

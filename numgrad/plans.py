@@ -123,6 +123,12 @@ class StructuralPlan(Plan):
         self.keeps = tuple(p for p in (*op.params, "out") if p in read)
         self.inputs = tuple(op.params.index(p) for p in self.keeps if p != "out")
         self.keeps_out = "out" in read
+        # The rule, where there is one only, for one input, which reads what is saved in its order.
+        single = len(self.rules) == 1 and op.outputs == 1 and not op.variadic
+        self.simple = self.rules[0] if single and self._in_order(self.rules[0]) else None
+
+    def _in_order(self, rule: VjpRule) -> bool:
+        return len(rule.wrt) == 1 and rule.reads == self.keeps
 
     def raise_missing(self) -> NoReturn:
         message = (
@@ -132,21 +138,26 @@ class StructuralPlan(Plan):
         raise NotImplementedError(message)
 
     def pull(self, node: Node, g: Any) -> list[Any]:
-        recording = modes.recording
-        modes.recording = False
-        try:
-            values = dict(zip(self.keeps, node.saved or (), strict=True))
-            if "out" in values:
-                values["out"] = _outputs(node, values["out"], recorded=False)
-            wrapped = (
-                tuple(None if each is None else alias(each, None) for each in g)
-                if type(g) is tuple
-                else alias(g, None)
-            )
-            gradients = self._apply(node, wrapped, values)
-        finally:
-            modes.recording = recording
-        return [None if t is None else t.array for t in gradients]
+        """Run the rules on tensors without history; the walk has switched recording off."""
+        saved: Any = node.saved
+        if self.simple is not None and len(saved) == len(self.simple.reads):
+            rule = self.simple
+            wrapped = [alias(g, None)]
+            for value in saved:
+                wrapped.append(value if type(value) is Tensor else alias(value, None))
+            keywords = {name: _metadata(node, name) for name in rule.metadata}
+            gradients: list[Any] = [None] * len(node.edges)
+            gradients[rule.wrt[0]] = rule.rule(*wrapped, **keywords).array
+            return gradients
+        values = dict(zip(self.keeps, saved, strict=True))
+        if "out" in values:
+            values["out"] = _outputs(node, values["out"], recorded=False)
+        cotangents = (
+            tuple(None if each is None else alias(each, None) for each in g)
+            if type(g) is tuple
+            else alias(g, None)
+        )
+        return [None if t is None else t.array for t in self._apply(node, cotangents, values)]
 
     def pull_recorded(self, node: Node, g: Any) -> list[Any]:
         return self._apply(node, g, unpack(node, self.keeps, self.op.params))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 
 import pytest
 
@@ -63,7 +62,7 @@ def listed():
     ]
 
 
-@pytest.mark.parametrize("name", itertools.chain(*(names for names, _ in listed())))
+@pytest.mark.parametrize("name", [name for names, _ in listed() for name in names])
 def test_names_are_there(name):
     assert functools.reduce(getattr, name.split("."), ng) is not None
 

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+import numgrad
 from numgrad.value import REGISTRY
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,10 +31,10 @@ FIRST_SCREEN = 30
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 PRINTS = re.compile(r"^ *print\(.*\) +# (.*)$", re.MULTILINE)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+INSTALL = "python3 -m venv .venv && .venv/bin/pip install"
 COMMANDS = (
-    'python3 -m venv .venv && .venv/bin/pip install ".[examples]" '
-    "&& .venv/bin/python examples/digits.py",
-    'python3 -m venv .venv && .venv/bin/pip install ".[test]" && .venv/bin/python -m tests',
+    f'{INSTALL} ".[examples]" && .venv/bin/python examples/digits.py',
+    f'{INSTALL} ".[test]" && .venv/bin/python -m tests',
 )
 
 
@@ -82,11 +83,13 @@ def run_program(block: Block, name: str, names: dict[str, Any]) -> None:
 
 @pytest.fixture
 def _ops_as_before():
-    """An op that a document declares is gone after it."""
-    before = dict(REGISTRY)
+    """What a document declares and exports is gone after it."""
+    tables = (REGISTRY, vars(numgrad))
+    before = [dict(table) for table in tables]
     yield
-    REGISTRY.clear()
-    REGISTRY.update(before)
+    for table, old in zip(tables, before, strict=True):
+        for name in table.keys() - old.keys():
+            del table[name]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda p: str(p.relative_to(ROOT)))

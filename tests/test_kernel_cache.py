@@ -57,7 +57,7 @@ def flipped(data, place):
 
 
 DAMAGE = {
-    "empty": lambda data: b"",
+    "empty": lambda _: b"",
     "cut in the header": lambda data: data[:20],
     "cut after the header": lambda data: data[: -len(PAYLOAD)],
     "cut in the payload": lambda data: data[:-1],

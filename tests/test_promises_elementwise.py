@@ -63,7 +63,7 @@ def summed(g, shape):
 @pytest.mark.parametrize("shapes", [((2,), (3,)), ((2, 3), (2, 2))], ids=str)
 def test_shapes_that_do_not_broadcast(row, shapes):
     tensors = [ng.ones(s, requires_grad=True) for s in (*shapes, shapes[0])[: len(row.domains)]]
-    with pytest.raises(ng.errors.ShapeError, match=row.name):
+    with pytest.raises(ng.errors.ShapeError, match=row.name.rpartition(".")[2]):
         row(*tensors)
 
 

@@ -11,7 +11,7 @@ from tests.rows import ELEMENTWISE, assert_near, differentiated, leaves
 
 
 def fortran(a):
-    return np.asfortranarray(a)
+    return a.copy(order="F")
 
 
 def reversed_(a):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -11,7 +13,7 @@ INF, NAN = np.inf, np.nan
 X = np.random.default_rng(0).normal(size=(3, 4, 2))
 
 # Name: the function, and what it must equal on arrays.
-FUNCTIONS = {
+FUNCTIONS: dict[str, tuple[Any, Any]] = {
     "sum": (ng.sum, np.sum),
     "mean": (ng.mean, np.mean),
     "prod": (ng.prod, np.prod),
@@ -34,6 +36,8 @@ FUNCTIONS = {
 }
 DIMS = [None, 0, -1, 1, (0, 2), (-1, -3), (0, 1, 2)]
 
+gradients: Any = ng.autograd.grad
+
 LAYOUTS = {
     "dense": X,
     "transposed": X.T,
@@ -50,16 +54,16 @@ def grad(f, x, g=None, **options):
     t = ng.tensor(x, requires_grad=True)
     out = f(t)
     seed = ng.ones(*out.shape, dtype=out.dtype) if g is None else ng.tensor(g)
-    return ng.autograd.grad(out, [t], seed, **options)[0]
+    return gradients(out, [t], seed, **options)[0]
 
 
 def second(f, x, g, v):
     """The gradient of (the gradient of f at x, given the cotangent g) times v."""
     t = ng.tensor(x, requires_grad=True)
-    (first,) = ng.autograd.grad(f(t), [t], ng.tensor(g), create_graph=True)
+    (first,) = gradients(f(t), [t], ng.tensor(g), create_graph=True)
     if not first.requires_grad:
         return np.zeros_like(x)
-    return ng.autograd.grad(first, [t], ng.tensor(v))[0].numpy()
+    return gradients(first, [t], ng.tensor(v))[0].numpy()
 
 
 def differences(f, x, step=1e-5):
@@ -119,7 +123,7 @@ def test_gradients_do_not_depend_on_the_layout(name, layout):
     function, _ = FUNCTIONS[name]
     x = LAYOUTS[layout]
     t = ng.as_tensor(x).requires_grad_()
-    (result,) = ng.autograd.grad(function(t, dim=1).sum(), [t])
+    (result,) = gradients(function(t, dim=1).sum(), [t])
     expected = grad(lambda y: function(y, dim=1), np.ascontiguousarray(x))
     np.testing.assert_allclose(result.numpy(), expected.numpy(), rtol=1e-12, atol=1e-14)
 
@@ -210,7 +214,7 @@ def test_bad_dimensions(name):
 @pytest.mark.parametrize("dtype", [np.int64, np.int32, np.uint8, np.bool_])
 def test_integers(dtype):
     x = np.array([[1, 0, 3], [2, 1, 1]]).astype(dtype)
-    t = ng.tensor(x)
+    t: Any = ng.tensor(x)
     for name in ("sum", "prod"):
         result = getattr(t, name)(1)
         assert result.dtype == np.int64
@@ -229,7 +233,7 @@ def test_the_dtype_asked_for():
     for name in ("sum", "mean", "prod", "norm", "var", "std"):
         result = getattr(x, name)(dtype=ng.float64)
         assert result.dtype == np.float64
-        assert ng.autograd.grad(result, [x])[0].dtype == np.float32
+        assert gradients(result, [x])[0].dtype == np.float32
     assert ng.sum(ng.tensor([1, 2]), dtype=ng.float32).dtype == np.float32
 
 
@@ -304,7 +308,8 @@ def test_nan_wins():
 
 
 def test_max_of_two_is_maximum():
-    x, y = ng.tensor([1.0, 5.0]), ng.tensor([4.0, 2.0])
+    x: Any = ng.tensor([1.0, 5.0])
+    y = ng.tensor([4.0, 2.0])
     for result in (ng.max(x, y), ng.max(x, other=y), x.max(np.array([4.0, 2.0]))):
         np.testing.assert_array_equal(result.numpy(), [4, 5])
     np.testing.assert_array_equal(x.min(y).numpy(), [1, 2])
@@ -355,7 +360,7 @@ def test_positions(function, reference):
 @pytest.mark.parametrize(("ours", "reference"), [(ng.var, np.var), (ng.std, np.std)])
 def test_spellings_of_variances(ours, reference):
     x = ng.tensor(X)
-    cases = [
+    cases: list[tuple[dict[str, Any], dict[str, Any]]] = [
         ({}, {"ddof": 1}),
         ({"dim": 0}, {"axis": 0, "ddof": 1}),
         ({"dim": (0, 1), "keepdim": True}, {"axis": (0, 1), "ddof": 1, "keepdims": True}),

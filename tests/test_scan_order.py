@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -17,7 +19,7 @@ def softmax(x, axis):
 
 
 # Name: the function of a tensor and a dimension, and what it must equal on arrays.
-FUNCTIONS = {
+FUNCTIONS: dict[str, tuple[Any, Any]] = {
     "cumsum": (ng.cumsum, np.cumsum),
     "cumprod": (ng.cumprod, np.cumprod),
     "softmax": (ng.softmax, softmax),
@@ -25,6 +27,8 @@ FUNCTIONS = {
     "sort": (lambda x, dim: ng.sort(x, dim)[0], np.sort),
     "sort_down": (lambda x, dim: ng.sort(x, dim, True).values, lambda x, axis: -np.sort(-x, axis)),
 }
+
+gradients: Any = ng.autograd.grad
 
 LAYOUTS = {
     "dense": X,
@@ -40,14 +44,14 @@ LAYOUTS = {
 def grad(f, x, g):
     """The gradient of a function of one tensor, given the cotangent g."""
     t = ng.tensor(x, requires_grad=True)
-    return ng.autograd.grad(f(t), [t], ng.tensor(g))[0].numpy()
+    return gradients(f(t), [t], ng.tensor(g))[0].numpy()
 
 
 def second(f, x, g, v):
     """The gradients of (the gradient of f at x, given the cotangent g) times v, to x and to g."""
     t, c = ng.tensor(x, requires_grad=True), ng.tensor(g, requires_grad=True)
-    (first,) = ng.autograd.grad(f(t), [t], c, create_graph=True)
-    results = ng.autograd.grad(first, [t, c], ng.tensor(v), materialize_grads=True)
+    (first,) = gradients(f(t), [t], c, create_graph=True)
+    results = gradients(first, [t, c], ng.tensor(v), materialize_grads=True)
     return [each.numpy() for each in results]
 
 
@@ -104,9 +108,9 @@ def test_third_derivatives(name):
         return second(lambda t: function(t, 0), y, g, v)[0]
 
     t = ng.tensor(x, requires_grad=True)
-    (first,) = ng.autograd.grad(function(t, 0), [t], ng.tensor(g), create_graph=True)
-    (twice,) = ng.autograd.grad(first, [t], ng.tensor(v), create_graph=True)
-    result = ng.autograd.grad(twice, [t], ng.tensor(w))[0].numpy()
+    (first,) = gradients(function(t, 0), [t], ng.tensor(g), create_graph=True)
+    (twice,) = gradients(first, [t], ng.tensor(v), create_graph=True)
+    result = gradients(twice, [t], ng.tensor(w))[0].numpy()
     expected = differences(lambda y: np.sum(w * hessian_times_v(y)), x)
     np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-7)
 
@@ -118,7 +122,7 @@ def test_gradients_do_not_depend_on_the_layout(name, layout):
     x = LAYOUTS[layout]
     g = np.random.default_rng(4).normal(size=x.shape)
     t = ng.as_tensor(x).requires_grad_()
-    (result,) = ng.autograd.grad(function(t, 1), [t], ng.tensor(g))
+    (result,) = gradients(function(t, 1), [t], ng.tensor(g))
     expected = grad(lambda y: function(y, 1), np.ascontiguousarray(x), g)
     np.testing.assert_allclose(result.numpy(), expected, rtol=1e-10, atol=1e-12)
 
@@ -176,7 +180,7 @@ def test_spellings_of_scans(name):
     )
     flat = function(x, axis=None)
     np.testing.assert_allclose(flat.detach().numpy(), reference(X), rtol=1e-13)
-    assert ng.autograd.grad(flat.sum(), [x])[0].shape == X.shape
+    assert gradients(flat.sum(), [x])[0].shape == X.shape
     integers = np.array([3, 0, 2], dtype=np.int32)
     for values in (integers, integers.astype(np.bool_)):
         result = function(ng.tensor(values), 0)
@@ -293,7 +297,7 @@ def test_nan_is_greatest():
 
 
 def test_spellings_of_sorting():
-    x = ng.tensor(X)
+    x: Any = ng.tensor(X)
     assert type(ng.sort(x, axis=0)) is ng.Tensor
     np.testing.assert_array_equal(ng.sort(x, axis=None).numpy(), np.sort(X, axis=None))
     np.testing.assert_array_equal(ng.sort(x).values.numpy(), np.sort(X))

@@ -51,20 +51,20 @@ def backward(  # noqa: PLR0913 - PyTorch's signature
     >>> x.grad
     tensor([16., 32., 48.])
     """
-    outputs = _tuple(tensors)
+    outputs = (tensors,) if isinstance(tensors, Tensor) else tuple(tensors)
     wanted = None if inputs is None else _inputs("backward", inputs)
-    walk = _walk("backward", outputs, grad_tensors, wanted, retain_graph, create_graph)
-    updates: list[tuple[Tensor, Any, bool]] = []
-    for t, gradient in walk.retained:
+    seeds = _seeds("backward", outputs, grad_tensors)
+    walk = _walk(outputs, seeds, wanted, retain_graph, create_graph)
+    for t, gradient in walk.retained or ():
         if wanted is None or not any(t is w for w in wanted):
-            updates.append((t, gradient, False))
+            _accumulate(t, gradient, owned=False)
     if wanted is None:
-        updates += [(t, gradient, t in walk.owned) for t, gradient in walk.leaves.items()]
+        owned = walk.owned
+        for t, gradient in walk.leaves.items():
+            _accumulate(t, gradient, owned=t in owned)
     else:
-        updates += [(t, walk.gradient(t), False) for t in dict.fromkeys(wanted)]
-    for t, gradient, owned in updates:
-        if gradient is not None:
-            _accumulate(t, gradient, owned=owned)
+        for t in dict.fromkeys(wanted):
+            _accumulate(t, walk.gradient(t), owned=False)
 
 
 def grad(  # noqa: PLR0913 - PyTorch's signature
@@ -102,7 +102,9 @@ def grad(  # noqa: PLR0913 - PyTorch's signature
         message = "grad() got materialize_grads=True with allow_unused=False: leave out the latter."
         raise ValueError(message)
     wanted = _inputs("grad", inputs)
-    walk = _walk("grad", _tuple(outputs), grad_outputs, wanted, retain_graph, create_graph)
+    sources = (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
+    seeds = _seeds("grad", sources, grad_outputs)
+    walk = _walk(sources, seeds, wanted, retain_graph, create_graph)
     results: list[Tensor | None] = []
     for position, t in enumerate(wanted):
         gradient = walk.gradient(t)
@@ -125,17 +127,14 @@ def grad(  # noqa: PLR0913 - PyTorch's signature
     return tuple(results)
 
 
-def _walk(  # noqa: PLR0913 - the arguments of `grad`
-    name: str,
+def _walk(
     outputs: Sequence[Tensor],
-    given: Any,
+    seeds: Sequence[Tensor],
     inputs: Sequence[Tensor] | None,
     retain_graph: bool | None,
-    create_graph: bool,  # noqa: FBT001
+    create_graph: bool,
 ) -> Walk:
-    seeds = _seeds(name, outputs, given)
-    keep = create_graph if retain_graph is None else retain_graph
-    walk = Walk(inputs, keep=keep or create_graph, recorded=create_graph)
+    walk = Walk(inputs, keep=create_graph or bool(retain_graph), recorded=create_graph)
     before = modes.recording
     modes.recording = create_graph
     try:
@@ -145,12 +144,8 @@ def _walk(  # noqa: PLR0913 - the arguments of `grad`
     return walk
 
 
-def _tuple(tensors: Any) -> tuple[Any, ...]:
-    return (tensors,) if isinstance(tensors, Tensor) else tuple(tensors)
-
-
 def _inputs(name: str, inputs: Any) -> tuple[Tensor, ...]:
-    wanted = _tuple(inputs)
+    wanted = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     if not wanted:
         message = f"{name}() got no inputs: pass at least one, or leave inputs out."
         raise RuntimeError(message)
@@ -170,9 +165,8 @@ def _inputs(name: str, inputs: Any) -> tuple[Tensor, ...]:
 def _seeds(name: str, outputs: Sequence[Tensor], given: Any) -> list[Tensor]:
     if given is None:
         given = (None,) * len(outputs)
-    elif isinstance(given, (Tensor, np.ndarray, float, int)):
+    elif type(given) is not tuple and isinstance(given, (Tensor, np.ndarray, float, int)):
         given = (given,)
-    given = tuple(given)
     if len(given) != len(outputs):
         message = f"{name}() got {len(outputs)} outputs and {len(given)} seeds: give one for each."
         raise RuntimeError(message)
@@ -180,7 +174,7 @@ def _seeds(name: str, outputs: Sequence[Tensor], given: Any) -> list[Tensor]:
 
 
 def _seed(name: str, output: Any, seed: Any) -> Tensor:
-    if not isinstance(output, Tensor):
+    if type(output) is not Tensor and not isinstance(output, Tensor):
         message = f"{name}() differentiates tensors, got {type(output).__name__}."
         raise TypeError(message)
     if output._edge is None and not output._wants:
@@ -190,6 +184,8 @@ def _seed(name: str, output: Any, seed: Any) -> Tensor:
         )
         raise RuntimeError(message)
     array = output.array
+    if type(seed) is Tensor and seed.array.dtype is array.dtype and seed.array.shape == array.shape:
+        return seed
     if seed is None:
         if array.size != 1:
             _raise_no_seed(name, array.shape)
@@ -227,7 +223,9 @@ def _raise_no_seed(name: str, shape: tuple[int, ...]) -> NoReturn:
 def _accumulate(t: Tensor, gradient: Any, *, owned: bool) -> None:
     """Add to `.grad`, in place where the walk was not recorded."""
     known = t._grad
-    if isinstance(gradient, Tensor):
+    if gradient is None:
+        return
+    if type(gradient) is Tensor:
         t._grad = alias_of_recorded(gradient) if known is None else known + gradient
     elif known is None:
         array = t.array

@@ -23,7 +23,7 @@ class Row(NamedTuple):
 
     core: str
     body: str
-    # Name of a sum that the body uses -> the term that is added, of an element v and numbers c and r.
+    # Name of a sum that the body uses -> its term, of an element v and numbers c and r.
     sums: dict[str, str]
 
 

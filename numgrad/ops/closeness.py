@@ -33,6 +33,7 @@ def isclose(
 
     Raises: ShapeError for shapes that do not broadcast.
 
+    >>> import numgrad as ng
     >>> ng.isclose(ng.tensor([1.0, 2.0]), ng.tensor([1.0 + 1e-9, 2.1]))
     tensor([ True, False])
     """
@@ -50,6 +51,7 @@ def allclose(
 ) -> bool:
     """Whether all elements of two tensors agree, see `isclose`; a Python bool.
 
+    >>> import numgrad as ng
     >>> ng.allclose(ng.tensor([1.0, 2.0]), ng.tensor([1.0 + 1e-9, 2.0]))
     True
     """

@@ -67,15 +67,15 @@ def _(g: Any, *, shapes: Any) -> Any:
     return zeros_for(g, shape=shapes[0]), zeros_for(g, shape=shapes[1])
 
 
-def _along(name: str, node: str, find: Callable[..., Any]) -> Structural:
+def _along(
+    name: str, node: str, reduce: Callable[..., Any], find: Callable[..., Any]
+) -> Structural:
     """Declare an extremum along a dimension and its first position, which the gradient follows."""
 
     def kernel(x: Any, *, axis: int, keepdims: bool) -> Any:
         if not x.ndim:
             return x.copy(), np.zeros((), np.int64)
-        index = find(x, axis, keepdims=True)
-        values = np.take_along_axis(x, index, axis)
-        return (values, index) if keepdims else (values.squeeze(axis), index.squeeze(axis))
+        return reduce(x, axis=axis, keepdims=keepdims), find(x, axis, keepdims=keepdims)
 
     def rule(g: Any, out: Any, *, axis: int, keepdims: bool, shapes: Any) -> Any:
         shape = reduced_shape(shapes[0], (axis,))
@@ -90,8 +90,8 @@ def _along(name: str, node: str, find: Callable[..., Any]) -> Structural:
     return op
 
 
-max_along = _along("max_along", "Max", np.argmax)
-min_along = _along("min_along", "Min", np.argmin)
+max_along = _along("max_along", "Max", np.maximum.reduce, np.argmax)
+min_along = _along("min_along", "Min", np.minimum.reduce, np.argmin)
 
 
 @structural
@@ -124,6 +124,7 @@ def max(
     Raises: ShapeError for the largest of nothing; TypeError where keywords of both libraries are
     given.
 
+    >>> import numgrad as ng
     >>> ng.max(ng.tensor([[1.0, 4.0], [3.0, 2.0]]), 1)
     numgrad.return_types.max(
     values=tensor([4., 3.]),
@@ -148,6 +149,7 @@ def min(
 ) -> Any:
     """Smallest element: of all, along a dimension, or of two tensors; see `max`.
 
+    >>> import numgrad as ng
     >>> ng.min(ng.tensor([[1.0, 4.0], [3.0, 2.0]]))
     tensor(1.)
     """
@@ -206,6 +208,7 @@ def amax(
 
     Raises: ShapeError for the largest of nothing.
 
+    >>> import numgrad as ng
     >>> ng.amax(ng.tensor([[1.0, 4.0], [3.0, 2.0]]), dim=1)
     tensor([4., 3.])
     """
@@ -225,6 +228,7 @@ def amin(
 ) -> Tensor:
     """Smallest element over `dim`, an int or a tuple; over all without it; see `amax`.
 
+    >>> import numgrad as ng
     >>> ng.amin(ng.tensor([[1.0, 4.0], [3.0, 2.0]]), dim=1)
     tensor([1., 2.])
     """
@@ -248,6 +252,7 @@ def argmax(
 
     Raises: ShapeError for the largest of nothing.
 
+    >>> import numgrad as ng
     >>> ng.argmax(ng.tensor([[1.0, 4.0], [3.0, 2.0]]), dim=1)
     tensor([1, 0])
     """
@@ -266,6 +271,7 @@ def argmin(
 
     No gradient; see `argmax`.
 
+    >>> import numgrad as ng
     >>> ng.argmin(ng.tensor([[1.0, 4.0], [3.0, 2.0]]))
     tensor(0)
     """

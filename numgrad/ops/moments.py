@@ -100,6 +100,7 @@ def var(
 
     Raises: TypeError where keywords of both libraries are given.
 
+    >>> import numgrad as ng
     >>> x = ng.tensor([1.0, 2.0, 6.0])
     >>> ng.var(x), ng.var(x, axis=0)
     (tensor(7.), tensor(4.6667))
@@ -125,6 +126,7 @@ def std(
 
     Arguments are those of `var`. At the edges: of equal elements it is 0 with gradient 0.
 
+    >>> import numgrad as ng
     >>> ng.std(ng.tensor([1.0, 3.0, 5.0]))
     tensor(2.)
     """

@@ -85,6 +85,7 @@ def norm(
 
     Source: torch.norm.
 
+    >>> import numgrad as ng
     >>> ng.norm(ng.tensor([3.0, 4.0]))
     tensor(5.)
     """

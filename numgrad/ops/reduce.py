@@ -110,6 +110,7 @@ def sum(
     Dtype: integers and bools are summed in int64. At the edges: the sum of nothing is 0; `dim=()`
     means all dimensions, as in PyTorch, `axis=()` none, as in NumPy.
 
+    >>> import numgrad as ng
     >>> ng.sum(ng.ones(2, 3), dim=1)
     tensor([3., 3.])
     """
@@ -136,6 +137,7 @@ def mean(
     Dtype: integers and bools give the default dtype. At the edges: the mean of nothing is nan;
     empty tuples as in `sum`.
 
+    >>> import numgrad as ng
     >>> ng.mean(ng.tensor([1.0, 2.0, 6.0]))
     tensor(3.)
     """
@@ -158,6 +160,7 @@ def all(
 
     At the edges: True of nothing; nan is true; empty tuples mean no dimension.
 
+    >>> import numgrad as ng
     >>> ng.all(ng.tensor([[1, 0], [1, 1]]), dim=1)
     tensor([False,  True])
     """
@@ -178,6 +181,7 @@ def any(
 
     At the edges: False of nothing; nan is true; empty tuples mean no dimension.
 
+    >>> import numgrad as ng
     >>> ng.any(ng.tensor([[0, 0], [0, 1]]), dim=1)
     tensor([False,  True])
     """
@@ -197,6 +201,8 @@ def reduction(
     empty_is_all: bool = True,
 ) -> tuple[tuple[int, ...], bool]:
     """Return which axes a reduction is over, and whether it keeps them, from either spelling."""
+    if axis is keepdims is MISSING and type(dim) is int and -ndim <= dim < ndim:
+        return (dim % ndim,), keepdim is not MISSING and bool(keepdim)
     over = either(name, "dim", dim, "axis", axis, None)
     if empty_is_all and axis is MISSING and isinstance(over, (tuple, list)) and not over:
         over = None

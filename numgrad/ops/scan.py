@@ -153,6 +153,7 @@ def cumsum(x: Tensor, dim: Any = MISSING, *, dtype: Any = None, axis: Any = MISS
 
     Raises: TypeError without a dimension.
 
+    >>> import numgrad as ng
     >>> ng.cumsum(ng.tensor([1.0, 2.0, 3.0]), dim=0)
     tensor([1., 3., 6.])
     """
@@ -168,6 +169,7 @@ def cumprod(x: Tensor, dim: Any = MISSING, *, dtype: Any = None, axis: Any = MIS
 
     Raises: TypeError without a dimension.
 
+    >>> import numgrad as ng
     >>> ng.cumprod(ng.tensor([1.0, 2.0, 3.0]), dim=0)
     tensor([1., 2., 6.])
     """
@@ -189,6 +191,7 @@ def prod(
     Dtype: integers and bools are multiplied in int64. At the edges: the product of nothing is 1,
     the gradient is exact with any number of zeros; empty tuples as in `sum`.
 
+    >>> import numgrad as ng
     >>> x = ng.tensor([0.0, 2.0, 3.0], requires_grad=True)
     >>> ng.prod(x).backward()
     >>> x.grad

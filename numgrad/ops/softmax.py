@@ -105,6 +105,7 @@ def softmax(x: Tensor, dim: Any = MISSING, dtype: Any = None, *, axis: Any = MIS
 
     Raises: TypeError without a dimension.
 
+    >>> import numgrad as ng
     >>> ng.softmax(ng.tensor([1000.0, 1000.0]), dim=0)
     tensor([0.5000, 0.5000])
     """
@@ -119,6 +120,7 @@ def log_softmax(x: Tensor, dim: Any = MISSING, dtype: Any = None, *, axis: Any =
 
     Raises: TypeError without a dimension.
 
+    >>> import numgrad as ng
     >>> ng.log_softmax(ng.tensor([1000.0, 1000.0]), dim=0)
     tensor([-0.6931, -0.6931])
     """
@@ -139,6 +141,7 @@ def logsumexp(
     Dtype: integers and bools give the default dtype. At the edges: of nothing or of n elements
     -inf it is -inf, with gradient 1/n; with k elements +inf it is +inf, with gradient 1/k on those.
 
+    >>> import numgrad as ng
     >>> ng.logsumexp(ng.tensor([1000.0, 1000.0]), dim=0)
     tensor(1000.6931)
     """
@@ -150,6 +153,8 @@ def logsumexp(
 def _arguments(name: str, x: Any, dim: Any, dtype: Any, axis: Any) -> tuple[Any, tuple[int, ...]]:
     """Return the tensor in the dtype to compute in, and the axes to normalise over."""
     x = _computed(name, floating(lift(x, name), dtype))
+    if axis is MISSING and type(dim) is int and -x.ndim <= dim < x.ndim:
+        return x, (dim % x.ndim,)
     over = either(name, "dim", dim, "axis", axis, MISSING)
     if over is MISSING or (over is None and axis is MISSING):
         raise TypeError(f"{name}() takes the dimension that sums to 1, as dim= or axis=.")

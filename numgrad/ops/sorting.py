@@ -35,6 +35,8 @@ sort_result = return_type("sort")
 @structural
 def pick_along(x: Any, index: Any, *, axis: int) -> Any:
     """Elements at the positions in `index` along a dimension."""
+    if x.ndim == 1:
+        return x[index]
     return np.take_along_axis(x, index, axis) if x.ndim else x.copy()
 
 
@@ -47,10 +49,10 @@ def _(g: Any, index: Any, *, axis: int, shapes: Any) -> Any:
 def place_along(x: Any, index: Any, *, axis: int, shape: tuple[int, ...]) -> Any:
     """Zeros, with x at the positions in `index` along a dimension, none of them twice."""
     out = np.zeros(shape, x.dtype)
-    if shape:
+    if len(shape) > 1:
         np.put_along_axis(out, index, x, axis)
     else:
-        out[...] = x
+        out[index if shape else ...] = x
     return out
 
 
@@ -97,6 +99,7 @@ def sort(
     where None flattens first. The gradient follows the indices. At the edges: nan is greater
     than all else.
 
+    >>> import numgrad as ng
     >>> ng.sort(ng.tensor([3.0, 1.0, 2.0]))
     numgrad.return_types.sort(
     values=tensor([1., 2., 3.]),
@@ -121,6 +124,7 @@ def argsort(
 
     The sort is always stable; nan is greater than all else; `axis=None` flattens first.
 
+    >>> import numgrad as ng
     >>> ng.argsort(ng.tensor([3.0, 1.0, 2.0]))
     tensor([1, 2, 0])
     """

@@ -1,0 +1,251 @@
+"""Losses of classifiers: cross entropy of class indices, class probabilities and bits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from numgrad import functions
+from numgrad.errors import ShapeError
+from numgrad.nn.losses import check_reduction, reduced
+from numgrad.ops import losses
+from numgrad.ops.reduce import sum
+from numgrad.ops.scatter import gather_along
+from numgrad.ops.shape import squeeze
+from numgrad.ops.softmax import log_softmax
+from numgrad.record import as_tensor
+from numgrad.tensor import constant
+
+if TYPE_CHECKING:
+    from numgrad.tensor import Tensor
+
+_logit_loss = functions.lift(losses.logit_loss)
+_weighted_logit_loss = functions.lift(losses.weighted_logit_loss)
+
+
+class Classes(NamedTuple):
+    """Targets that are class indices, checked: which to pick, and how much each counts."""
+
+    index: np.ndarray[Any, Any]
+    # How much each counts; None if all count 1.
+    weight: np.ndarray[Any, Any] | None
+    # Which targets are not ignored; None if all are not.
+    valid: np.ndarray[Any, Any] | None
+    # What a mean divides by.
+    total: float
+
+    def loss(self, log_p: Tensor, axis: int) -> Tensor:
+        """-log(p) of each target, weighted; 0 for what is ignored."""
+        picked = gather_along(log_p, axis=axis, index=np.expand_dims(self.index, axis))
+        loss = functions.neg(squeeze(picked, axis))
+        if self.valid is not None:
+            loss = functions.where(self.valid, loss, 0.0)
+        return loss if self.weight is None else functions.mul(loss, constant(self.weight))
+
+    def reduced(self, loss: Tensor, reduction: str) -> Tensor:
+        """The mean of a loss over what counts, or its sum, or all of it."""
+        if reduction == "mean" and not (self.weight is self.valid is None):
+            total = np.float64(self.total).astype(loss.dtype)
+            return functions.div(sum(loss), constant(np.asarray(total)))
+        return reduced(loss, reduction)
+
+
+def nll_loss(
+    input: Tensor,
+    target: Any,
+    weight: Any = None,
+    *,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+) -> Tensor:
+    """Minus the log-probability, as the input has them, of the target classes.
+
+    Shape: the input (n, classes, ...) or (classes,), the target without the dimension of classes,
+    the weight (classes,).
+
+    At the edges: the mean divides by the sum of the weights of the targets; over nothing, as where
+    all targets are `ignore_index`, it is nan.
+
+    Raises:
+        ShapeError: shapes that do not fit.
+        IndexError: a target that is no class.
+        TypeError: a target that is not of integers.
+        ValueError: an unknown reduction.
+
+    >>> log_p = ng.log(ng.tensor([[0.25, 0.75]]))
+    >>> ng.nn.functional.nll_loss(log_p, ng.tensor([1]))
+    tensor(0.2877)
+    """
+    check_reduction("nll_loss", reduction)
+    log_p, target = as_tensor(input, "nll_loss"), as_tensor(target, "nll_loss")
+    axis = _class_axis("nll_loss", log_p)
+    weights = _class_weights("nll_loss", log_p, axis, weight)
+    classes = _classes("nll_loss", log_p, axis, target, weights, ignore_index)
+    return classes.reduced(classes.loss(log_p, axis), reduction)
+
+
+def cross_entropy(
+    input: Tensor,
+    target: Any,
+    weight: Any = None,
+    *,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """Cross entropy of the softmax of the input and a target of class indices or probabilities.
+
+    Smoothing mixes the target with equal probabilities, in the proportion `label_smoothing`.
+
+    Shape: the input (n, classes, ...) or (classes,); the target without the dimension of classes,
+    of integers, or floats in the input's shape; the weight (classes,).
+
+    At the edges: with class indices the mean divides by the sum of the weights of the targets;
+    over nothing, as where all targets are `ignore_index`, it is nan. With probabilities it divides
+    by their number.
+
+    Raises:
+        ShapeError: shapes that do not fit.
+        IndexError: a target that is no class.
+        ValueError: an unknown reduction, or a smoothing outside [0, 1].
+
+    >>> ng.nn.functional.cross_entropy(ng.zeros(1, 4), ng.tensor([2]))
+    tensor(1.3863)
+    """
+    name = "cross_entropy"
+    check_reduction(name, reduction)
+    if not 0 <= label_smoothing <= 1:
+        raise ValueError(f"{name}() takes label_smoothing in [0, 1], got {label_smoothing}.")
+    x, target = as_tensor(input, name), as_tensor(target, name)
+    axis = _class_axis(name, x)
+    weights = _class_weights(name, x, axis, weight)
+    log_p = log_softmax(x, axis)
+    if target.dtype.kind == "f":
+        return _of_probabilities(log_p, axis, target, weights, reduction, label_smoothing)
+    classes = _classes(name, x, axis, target, weights, ignore_index)
+    loss = classes.loss(log_p, axis)
+    if label_smoothing > 0:
+        rest = log_p if weights is None else functions.mul(log_p, constant(weights))
+        spread = functions.neg(sum(rest, axis))
+        if classes.valid is not None:
+            spread = functions.where(classes.valid, spread, 0.0)
+        share = label_smoothing / x.shape[axis]
+        loss = functions.add(functions.mul(loss, 1 - label_smoothing), functions.mul(spread, share))
+    return classes.reduced(loss, reduction)
+
+
+def binary_cross_entropy_with_logits(
+    input: Tensor,
+    target: Any,
+    weight: Any = None,
+    *,
+    reduction: str = "mean",
+    pos_weight: Any = None,
+) -> Tensor:
+    """Cross entropy of the probabilities sigmoid(input) and `target`, in [0, 1].
+
+    `weight` scales each element, `pos_weight` the part of the targets that are 1; both broadcast.
+
+    Raises:
+        ShapeError: the target has another shape than the input.
+        ValueError: an unknown reduction.
+
+    >>> ng.nn.functional.binary_cross_entropy_with_logits(ng.zeros(2), ng.tensor([0.0, 1.0]))
+    tensor(0.6931)
+    """
+    name = "binary_cross_entropy_with_logits"
+    check_reduction(name, reduction)
+    x, target = as_tensor(input, name), as_tensor(target, name)
+    if x.shape != target.shape:
+        raise ShapeError(
+            f"{name}() takes a target of the shape {x.shape} of its input, got {target.shape}."
+        )
+    if pos_weight is None:
+        loss = _logit_loss(x, target)
+    else:
+        loss = _weighted_logit_loss(x, target, as_tensor(pos_weight, name))
+    return reduced(loss if weight is None else functions.mul(loss, weight), reduction)
+
+
+def _of_probabilities(
+    log_p: Tensor,
+    axis: int,
+    target: Tensor,
+    weights: np.ndarray[Any, Any] | None,
+    reduction: str,
+    smoothing: float,
+) -> Tensor:
+    if target.shape != log_p.shape:
+        raise ShapeError(
+            "cross_entropy() takes class probabilities of the input's shape"
+            f" {log_p.shape}, got {target.shape}; class indices are integers."
+        )
+    if smoothing > 0:
+        share = smoothing / log_p.shape[axis]
+        target = functions.add(functions.mul(target, 1 - smoothing), share)
+    terms = functions.mul(log_p, target)
+    if weights is not None:
+        terms = functions.mul(terms, constant(weights))
+    if reduction == "none":
+        return functions.neg(sum(terms, axis))
+    number = log_p.array.size / log_p.shape[axis] if reduction == "mean" else 1.0
+    return functions.div(sum(terms), -number)
+
+
+def _class_axis(name: str, x: Tensor) -> int:
+    if x.ndim == 0:
+        raise ShapeError(f"{name}() takes an input of shape (n, classes, ...), got ().")
+    return 0 if x.ndim == 1 else 1
+
+
+def _class_weights(name: str, x: Tensor, axis: int, weight: Any) -> np.ndarray[Any, Any] | None:
+    """The weights of classes in a shape that broadcasts to the input's."""
+    if weight is None:
+        return None
+    weights = as_tensor(weight, name).array
+    if weights.shape != (x.shape[axis],):
+        raise ShapeError(
+            f"{name}() takes a weight for each of {x.shape[axis]} classes, got shape"
+            f" {weights.shape}."
+        )
+    return weights.astype(x.dtype).reshape(-1, *(1,) * (x.ndim - axis - 1))
+
+
+def _classes(
+    name: str,
+    x: Tensor,
+    axis: int,
+    target: Tensor,
+    weights: np.ndarray[Any, Any] | None,
+    ignore_index: int,
+) -> Classes:
+    index = target.array
+    if index.dtype.kind not in "iu":
+        raise TypeError(f"{name}() takes class indices of an integer dtype, got {index.dtype}.")
+    shape = x.shape[:axis] + x.shape[axis + 1 :]
+    if index.shape != shape:
+        raise ShapeError(
+            f"{name}() takes a target of shape {shape} for an input of shape {x.shape}, got"
+            f" {index.shape}."
+        )
+    count = x.shape[axis]
+    valid = None
+    total = float(index.size)
+    if index.size and not 0 <= index.min() <= index.max() < count:
+        valid = index != ignore_index
+        index = np.where(valid, index, 0)
+        total = float(np.count_nonzero(valid))
+        if not 0 <= index.min() <= index.max() < count:
+            raise IndexError(
+                f"{name}() takes classes from 0 to {count - 1} as targets, or {ignore_index} for"
+                f" what is ignored, got {target.array.min()} to {target.array.max()}."
+            )
+    elif 0 <= ignore_index < count:
+        valid = index != ignore_index
+        total = float(np.count_nonzero(valid))
+    if weights is None:
+        return Classes(index, None, valid, total)
+    chosen = weights.reshape(-1)[index]
+    total = float(np.sum(chosen, dtype=np.float64, where=True if valid is None else valid))
+    return Classes(index, chosen, valid, total)
