@@ -7,3 +7,4 @@ A subject is a module of this package with a function ``tables(contestants)`` th
 from __future__ import annotations
 
 SUBJECTS = ("ops", "throughput", "training")
+PEERS = ("torch", "autograd", "mygrad", "jax")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from perf import SUBJECTS, machine
+from perf import PEERS, SUBJECTS, machine
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -18,7 +18,7 @@ def _parser() -> argparse.ArgumentParser:
         "--only", nargs="+", choices=SUBJECTS, default=SUBJECTS, help="the subjects to run"
     )
     parser.add_argument(
-        "--peers", nargs="*", metavar="NAME", help="the peers to run, such as torch; default: all"
+        "--peers", nargs="*", choices=PEERS, help="the peers to run, where installed; default: all"
     )
     parser.add_argument("--threads", type=int, default=1, help="threads on every side; default: 1")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures here")

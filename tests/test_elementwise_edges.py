@@ -83,6 +83,11 @@ PREDICATES = {
 DTYPES = pytest.mark.parametrize("dtype", ["float64", "float32"])
 
 
+def function(name):
+    """A function of numgrad, or else of numgrad.special."""
+    return getattr(ng, name, None) or getattr(ng.special, name)
+
+
 def assert_same(found, expected, points):
     """Equal to a few units in the last place, nan and infinities alike."""
     assert found.dtype == expected.dtype
@@ -97,7 +102,7 @@ def assert_same(found, expected, points):
 def test_values_of_one_argument(name, dtype):
     x = EDGES.astype(dtype)
     expected = VALUES_1[name](x.astype("float64")).astype(dtype)
-    assert_same(getattr(ng, name)(ng.tensor(x)).numpy(), expected, x)
+    assert_same(function(name)(ng.tensor(x)).numpy(), expected, x)
 
 
 @DTYPES
@@ -105,7 +110,7 @@ def test_values_of_one_argument(name, dtype):
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_values_of_two_arguments(name, dtype):
     x, y = EDGES.astype(dtype)[:, None], EDGES.astype(dtype)
-    found = getattr(ng, name)(ng.tensor(x), ng.tensor(y)).numpy()
+    found = function(name)(ng.tensor(x), ng.tensor(y)).numpy()
     assert_same(found, np.asarray(VALUES_2[name](x, y), dtype), (x, y))
 
 
@@ -114,7 +119,7 @@ def test_values_of_two_arguments(name, dtype):
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_predicates(name, dtype):
     x = EDGES.astype(dtype)
-    found = getattr(ng, name)(ng.tensor(x, requires_grad=dtype.startswith("float")))
+    found = function(name)(ng.tensor(x, requires_grad=dtype.startswith("float")))
     assert found.dtype == np.bool_
     assert not found.requires_grad
     np.testing.assert_array_equal(found.numpy(), PREDICATES[name](x))
@@ -126,7 +131,7 @@ KEEPING = ["floor", "ceil", "trunc", "round", "relu"]
 
 @pytest.mark.parametrize("name", KEEPING)
 def test_integers_stay_integers(name):
-    found = getattr(ng, name)(ng.tensor(INTEGERS)).numpy()
+    found = function(name)(ng.tensor(INTEGERS)).numpy()
     assert found.dtype == np.int64
     np.testing.assert_array_equal(found, VALUES_1[name](INTEGERS))
 
@@ -134,7 +139,7 @@ def test_integers_stay_integers(name):
 @pytest.mark.parametrize("name", ["remainder", "fmod", "floor_divide", "maximum", "minimum"])
 def test_pairs_of_integers_stay_integers(name):
     x, y = INTEGERS[:, None], INTEGERS[INTEGERS != 0]
-    found = getattr(ng, name)(ng.tensor(x), ng.tensor(y)).numpy()
+    found = function(name)(ng.tensor(x), ng.tensor(y)).numpy()
     assert found.dtype == np.int64
     np.testing.assert_array_equal(found, VALUES_2[name](x, y))
 
@@ -160,7 +165,7 @@ def derivatives(f, *values):
     xs = [ng.tensor(np.array(v, dtype=np.float64), requires_grad=True) for v in values]
     first = ng.autograd.grad(f(*xs).sum(), xs, create_graph=True, materialize_grads=True)
     second = [
-        ng.autograd.grad(g.sum(), x, materialize_grads=True, allow_unused=True)[0]
+        ng.autograd.grad(g.sum(), x, retain_graph=True, materialize_grads=True)[0]
         if g.requires_grad
         else ng.zeros_like(g)
         for g, x in zip(first, xs, strict=True)
@@ -249,7 +254,7 @@ DERIVATIVES = {
 def test_derivatives(name):
     f, reference, points, rtol, atol = DERIVATIVES[name]
     (first,), (second,) = derivatives(f, points)
-    with mpmath.workdps(700):
+    with mpmath.workdps(60):
         expected = [
             [float(mpmath.diff(reference, mpmath.mpf(p), n)) for p in points] for n in (1, 2)
         ]
@@ -280,7 +285,7 @@ DERIVATIVES_2 = {
     "maximum": (ng.maximum, max, PAIRS),
     "minimum": (ng.minimum, min, PAIRS),
     "xlogy": (ng.xlogy, lambda x, y: x * mpmath.log(y), abs(PAIRS)),
-    "xlog1py": (ng.xlog1py, lambda x, y: x * mpmath.log1p(y), abs(PAIRS)),
+    "xlog1py": (ng.special.xlog1py, lambda x, y: x * mpmath.log1p(y), abs(PAIRS)),
     "xlogy where x is 0": (ng.xlogy, lambda x, y: x * mpmath.log(y), np.array([[0.0], [2.0]])),
 }
 
@@ -312,7 +317,7 @@ def mixed(f, x, y):
     ("f", "x", "y", "expected"),
     [
         (ng.xlogy, 0.0, 2.0, 0.5),
-        (ng.xlog1py, 0.0, 1.0, 0.5),
+        (ng.special.xlog1py, 0.0, 1.0, 0.5),
         (ng.logaddexp, 2.0, 2.0, -0.25),
         (ng.atan2, 1.0, 2.0, -0.12),
         (ng.hypot, 3.0, 4.0, -0.096),
@@ -377,10 +382,10 @@ CONVENTIONS_1 = [
 @pytest.mark.parametrize(("f", "x", "first", "second"), CONVENTIONS_1)
 def test_conventions_of_one_argument(f, x, first, second):
     found = derivatives(f, x)
-    np.testing.assert_equal(found[0][0], first)
-    np.testing.assert_equal(fused(f, x)[0], first)
+    np.testing.assert_array_equal(found[0][0], first)
+    np.testing.assert_array_equal(fused(f, x)[0], first)
     if not math.isnan(second):
-        np.testing.assert_equal(found[1][0], second)
+        np.testing.assert_array_equal(found[1][0], second)
 
 
 @pytest.mark.parametrize("x", [0.0, -1.0, -2.0])
@@ -423,8 +428,8 @@ CONVENTIONS_2 = [
 
 @pytest.mark.parametrize(("f", "xs", "expected"), CONVENTIONS_2)
 def test_conventions_of_two_arguments(f, xs, expected):
-    np.testing.assert_equal([g.item() for g in derivatives(f, *xs)[0]], list(expected))
-    np.testing.assert_equal([g.item() for g in fused(f, *xs)], list(expected))
+    np.testing.assert_array_equal(derivatives(f, *xs)[0], expected)
+    np.testing.assert_array_equal(fused(f, *xs), expected)
 
 
 # Limits, x, value, derivatives to x and to both limits.
@@ -495,11 +500,10 @@ def test_slopes_may_be_tensors():
 
 
 @pytest.mark.parametrize(
-    "f",
-    [F.leaky_relu, F.elu, F.softplus, F.gelu, F.silu, F.logsigmoid, ng.relu, ng.sigmoid, ng.lgamma],
+    "f", [F.elu, F.softplus, F.gelu, F.silu, F.logsigmoid, ng.relu, ng.sigmoid, ng.lgamma]
 )
 def test_float32_stays_float32(f):
     x = ng.tensor([0.5, 2.0], dtype=ng.float32, requires_grad=True)
     (g,) = ng.autograd.grad(f(x).sum(), x, create_graph=True)
-    (h,) = ng.autograd.grad(g.sum(), x)
+    (h,) = ng.autograd.grad((g * g).sum(), x)
     assert {f(x).dtype, g.dtype, h.dtype} == {np.dtype(np.float32)}

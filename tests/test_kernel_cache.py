@@ -107,7 +107,7 @@ def test_a_folder_that_others_can_write_to_is_not_used(store, mode):
     assert store.get(KEY) is None
     store.put("another", PAYLOAD)
     assert store.size()[0] == 1
-    assert "can be written by other users" in store.problem()
+    assert "can be written by other users" in str(store.problem())
     store.folder.chmod(0o700)
     assert store.get(KEY) == PAYLOAD
 
@@ -120,7 +120,7 @@ def test_a_folder_of_somebody_else_is_not_used(store, monkeypatch):
     assert store.get(KEY) is None
     store.put("another", PAYLOAD)
     assert store.size()[0] == 1
-    assert "belongs to another user" in store.problem()
+    assert "belongs to another user" in str(store.problem())
 
 
 def test_where_no_folder_can_be_made_nothing_is_stored(tmp_path):
@@ -129,7 +129,7 @@ def test_where_no_folder_can_be_made_nothing_is_stored(tmp_path):
     store.put(KEY, PAYLOAD)
     assert store.get(KEY) is None
     assert store.size() == (0, 0)
-    assert str(store.folder) in store.problem()
+    assert str(store.folder) in str(store.problem())
     store.clear()
 
 

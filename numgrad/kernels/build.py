@@ -5,12 +5,10 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.util
-import os
 import platform
 import re
 import struct
 import sys
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -36,14 +34,9 @@ _IMPORT = re.compile(
     re.MULTILINE,
 )
 
+# By name and key, and by key.
 _kernels: dict[tuple[str, str], np.ufunc] = {}
-_lock = threading.RLock()
-
-# A fork waits for the kernel that another thread is making: the child would get half of it.
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
-    )
+_addresses: dict[str, int] = {}
 
 
 def kernel(name: str, source: str, types: str, core: str | None = None, doc: str = "") -> np.ufunc:
@@ -65,17 +58,28 @@ def kernel(name: str, source: str, types: str, core: str | None = None, doc: str
     """
     content = key(source, types, core)
     found = _kernels.get((name, content))
-    if found is None:
-        with _lock:
-            found = _kernels.get((name, content))
-            if found is None:
+    if found is not None:
+        return found
+    symbol = f"numgrad_{content}"
+    code = cache.default_store().get(content)
+    if code is None:
+        _expect_forks()
+    with link.lock:
+        # Another thread may have been quicker.
+        if content not in _addresses:
+            if code is None:
+                from numgrad.kernels import jit
+
                 try:
-                    address = _address(content, source, types, core)
+                    code = jit.compile_loop(PRELUDE + source, symbol, types, core)
                 except RuntimeError as error:
                     error.add_note(f"This was the kernel {name} for {types}:\n{source}")
                     raise
-                found = _kernels[name, content] = ufunc.make(name, address, types, core, doc)
-    return found
+                cache.default_store().put(content, code)
+            _addresses[content] = link.address(symbol, code)
+        if (name, content) not in _kernels:
+            _kernels[name, content] = ufunc.make(name, _addresses[content], types, core, doc)
+        return _kernels[name, content]
 
 
 def key(source: str, types: str, core: str | None = None) -> str:
@@ -94,16 +98,11 @@ def key(source: str, types: str, core: str | None = None) -> str:
 
 
 @functools.cache
-def _address(content: str, source: str, types: str, core: str | None) -> int:
-    symbol = f"numgrad_{content}"
-    store = cache.default_store()
-    code = store.get(content)
-    if code is None:
-        from numgrad.kernels import jit
+def _expect_forks() -> None:
+    """Before Numba is used: it logs, and logging has a lock that forks take too."""
+    import logging  # noqa: F401 - registers that lock
 
-        code = jit.compile_loop(PRELUDE + source, symbol, types, core)
-        store.put(content, code)
-    return link.address(symbol, code)
+    link.fork_between_kernels()
 
 
 @functools.cache

@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 import functools
+import os
+import threading
 from typing import Any
 
 from numgrad.kernels import cpu
+
+# Held while kernels are compiled and loaded.
+lock = threading.RLock()
+
+
+def fork_between_kernels() -> None:
+    """Have forks wait for `lock`, so that no child gets half a kernel and a lock for ever.
+
+    What registers last is asked first. To be called again, it is harmless, before the first use of
+    another lock while this one is held: else a fork could take that one and then wait for this.
+    """
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(
+            before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release
+        )
+
+
+fork_between_kernels()
 
 
 def address(symbol: str, code: bytes) -> int:
     """Load object code for the life of the process, and return the address of `symbol` in it.
 
-    Not for two threads at once: `build` sees to that.
+    To be called with `lock` held.
     """
     binding, engine = _binding(), _engine()
     engine.add_object_file(binding.object_file.ObjectFileRef.from_data(code))

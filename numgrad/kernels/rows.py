@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from numgrad.kernels import build
-from numgrad.kernels.emit import LAYOUT
+from numgrad.kernels.emit import SUFFIX
 
 
 class Row(NamedTuple):
@@ -307,7 +307,7 @@ ROWS = {
 
 def source(name: str, code: str) -> str:
     """Return the text of a kernel for the float typecode `code`."""
-    dtype, _ = LAYOUT[code]
+    dtype = SUFFIX[code]
     row = ROWS[name]
     body = row.body if row.body.startswith("\n") else f"    {row.body}"
     loop = {"(n)->()": _FOLD, "(n)->(n)": _MAP, "(n),(n)->(n)": _MAP2}[row.core]

@@ -27,7 +27,7 @@ _weighted_logit_loss = functions.lift(losses.weighted_logit_loss)
 class Classes(NamedTuple):
     """Targets that are class indices, checked: which to pick, and how much each counts."""
 
-    index: np.ndarray[Any, Any]
+    picked: np.ndarray[Any, Any]
     # How much each counts; None if all count 1.
     weight: np.ndarray[Any, Any] | None
     # Which targets are not ignored; None if all are not.
@@ -37,8 +37,8 @@ class Classes(NamedTuple):
 
     def loss(self, log_p: Tensor, axis: int) -> Tensor:
         """-log(p) of each target, weighted; 0 for what is ignored."""
-        picked = gather_along(log_p, axis=axis, index=np.expand_dims(self.index, axis))
-        loss = functions.neg(squeeze(picked, axis))
+        found = gather_along(log_p, axis=axis, index=np.expand_dims(self.picked, axis))
+        loss = functions.neg(squeeze(found, axis))
         if self.valid is not None:
             loss = functions.where(self.valid, loss, 0.0)
         return loss if self.weight is None else functions.mul(loss, constant(self.weight))

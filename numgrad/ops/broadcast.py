@@ -28,7 +28,8 @@ def sum_to(x: Any, *, shape: tuple[int, ...]) -> Any:
         *range(new),
         *(new + k for k, n in enumerate(shape) if n == 1 and x.shape[new + k] != 1),
     )
-    return np.add.reduce(x, axis=axes).reshape(shape)
+    with np.errstate(all="ignore"):
+        return np.asarray(np.add.reduce(x, axis=axes)).reshape(shape)
 
 
 @sum_to.vjp("x")

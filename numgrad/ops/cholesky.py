@@ -18,6 +18,8 @@ from numgrad.ops.solve import solve_triangular_
 if TYPE_CHECKING:
     from numgrad.tensor import Tensor
 
+__all__ = ["cholesky"]
+
 
 @structural(node="LinalgCholeskyEx")
 def cholesky_(x: Any) -> Any:
@@ -51,4 +53,4 @@ def cholesky(A: Tensor, *, upper: bool = False) -> Tensor:
             [1., 2.]])
     """
     A = matrices(A, "cholesky", square=True)
-    return matrix_transpose(cholesky_(matrix_transpose(A))) if upper else cholesky_(A)  # type: ignore[no-any-return]
+    return matrix_transpose(cholesky_(matrix_transpose(A))) if upper else cholesky_(A)

@@ -33,7 +33,7 @@ def _(g: Any, *, labels: str, out: str, shapes: Any) -> Any:
 
 @structural(node="Einsum")
 def unsummed(x: Any, *, labels: str, out: str, shape: tuple[int, ...]) -> Any:
-    """The adjoint of `summed`: repeat along labels that x lacks, fill diagonals of repeated ones."""
+    """The adjoint of `summed`: repeat along labels that x lacks, fill diagonals."""
     unique = "".join(dict.fromkeys(out))
     result = np.zeros(shape, x.dtype)
     places = np.einsum(f"{out}->{unique}", result)

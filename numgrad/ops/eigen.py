@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from numgrad.op import structural
+from numgrad.ops.choice import where
 from numgrad.ops.diagonals import place_diagonal
 from numgrad.ops.gaps import entangled, quotient, tied, unless_tied
-from numgrad.ops.choice import where
 from numgrad.ops.lapack import attempt, raise_diverged
 from numgrad.ops.matmul import chain_nn, chain_nt, chain_tn
 from numgrad.ops.matrices import column, matrices, result_type, row
@@ -71,7 +71,7 @@ def _(g: Any, x: Any, *, uplo: str) -> Any:
 eigh_result = result_type("linalg_eigh", "eigenvalues", "eigenvectors")
 
 
-def _uplo(name: str, UPLO: str) -> str:
+def _uplo(name: str, UPLO: Any) -> str:
     if not isinstance(UPLO, str) or UPLO.upper() not in ("L", "U"):
         raise ValueError(f"{name}() takes UPLO 'L' or 'U', the triangle to read, got {UPLO!r}.")
     return UPLO.upper()
@@ -90,7 +90,7 @@ def eigh(A: Tensor, UPLO: str = "L") -> Any:
     numerator is at most 100 n eps of the cotangent's largest element, and the loss does not weigh
     the same values while mixing their vectors, where that would tell too little. Otherwise, and
     in second order, it is nan, with a RuntimeWarning. Raises LinAlgError that names the batch
-    item for nan and inf, ShapeError for matrices that are not square.
+    item where LAPACK does not converge, ShapeError for matrices that are not square.
 
     Source: numpy.linalg.eigh, torch.linalg.eigh.
 

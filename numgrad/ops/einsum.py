@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 import operator
 import string
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from numgrad.errors import ShapeError
 from numgrad.ops.axes import MISSING, axis_in, either
 from numgrad.ops.broadcast import view_as
 from numgrad.ops.contraction import contracted, summed
-from numgrad.value import Value, lift
+from numgrad.value import lift
 
 if TYPE_CHECKING:
     from numgrad.tensor import Tensor
@@ -100,7 +99,7 @@ def _sum_of_products(tensors: list[Any], labels: list[str], out: str, equation: 
     if len(tensors) == 1:
         return _reduced(tensors[0], labels[0], out, always=True)[0]
     if len(tensors) == 2:
-        return _pair(*tensors, *labels, out)
+        return _pair(tensors[0], tensors[1], labels[0], labels[1], out)
     for step in _path(tuple(labels), tuple(x.shape for x in tensors), out):
         picked = [(tensors.pop(k), labels.pop(k)) for k in sorted(step, reverse=True)]
         (x, a) = picked.pop()
@@ -108,7 +107,9 @@ def _sum_of_products(tensors: list[Any], labels: list[str], out: str, equation: 
             (y, b) = picked.pop()
             later = {*"".join(labels), *(c for _, more in picked for c in more)}
             last = not labels and not picked
-            kept = out if last else "".join(c for c in dict.fromkeys(a + b) if c in later or c in out)
+            kept = (
+                out if last else "".join(c for c in dict.fromkeys(a + b) if c in later or c in out)
+            )
             x, a = _pair(x, y, a, b, kept), kept
         tensors.append(x)
         labels.append(a)
@@ -167,13 +168,13 @@ def _path(
     """Which operands to multiply first; what they give goes to the end of the list."""
     stand_ins = [np.broadcast_to(np.float64(0), shape) for shape in shapes]
     path, _ = np.einsum_path(f"{','.join(labels)}->{out}", *stand_ins, optimize="greedy")
-    return path[1:]  # type: ignore[no-any-return]
+    return path[1:]
 
 
-def tensordot(x: Tensor, y: Tensor, dims: Any = MISSING, *, axes: Any = MISSING) -> Tensor:
-    """Products of elements, summed over dimensions of x that are paired with dimensions of y.
+def tensordot(a: Tensor, b: Tensor, dims: Any = MISSING, *, axes: Any = MISSING) -> Tensor:
+    """Products of elements, summed over dimensions of a that are paired with dimensions of b.
 
-    `dims` is a number, of the last dimensions of x and the first of y, or a pair of lists of
+    `dims` is a number, of the last dimensions of a and the first of b, or a pair of lists of
     dimensions. Raises ShapeError where paired extents differ.
 
     Source: torch.tensordot, numpy.tensordot.
@@ -182,32 +183,32 @@ def tensordot(x: Tensor, y: Tensor, dims: Any = MISSING, *, axes: Any = MISSING)
     >>> ng.tensordot(ng.ones(2, 3, 4), ng.ones(3, 4, 5)).shape
     (2, 5)
     """
-    x, y = lift(x, "tensordot"), lift(y, "tensordot")
+    a, b = lift(a, "tensordot"), lift(b, "tensordot")
     dims = either("tensordot", "dims", dims, "axes", axes, 2)
-    n, m = len(x.shape), len(y.shape)
+    n, m = len(a.shape), len(b.shape)
     if isinstance(dims, (tuple, list)):
-        first, second = (tuple(d) if isinstance(d, (tuple, list)) else (d,) for d in dims)
+        first, second = (list(d) if isinstance(d, (tuple, list)) else [d] for d in dims)
     else:
         count = operator.index(dims)
         if not 0 <= count <= min(n, m):
-            raise ShapeError(f"tensordot() cannot pair {count} dimensions of {x.shape}, {y.shape}.")
-        first, second = range(n - count, n), range(count)
+            raise ShapeError(f"tensordot() cannot pair {count} dimensions of {a.shape}, {b.shape}.")
+        first, second = list(range(n - count, n)), list(range(count))
     ours = [axis_in("tensordot", k, n) for k in first]
     theirs = [axis_in("tensordot", k, m) for k in second]
-    if [x.shape[k] for k in ours] != [y.shape[k] for k in theirs]:
+    if [a.shape[k] for k in ours] != [b.shape[k] for k in theirs]:
         raise ShapeError(
-            f"tensordot() pairs dimensions {tuple(ours)} of {x.shape} with {tuple(theirs)} of"
-            f" {y.shape}: their extents must be equal."
+            f"tensordot() pairs dimensions {tuple(ours)} of {a.shape} with {tuple(theirs)} of"
+            f" {b.shape}: their extents must be equal."
         )
-    a = LETTERS[:n]
-    b = list(LETTERS[n : n + m])
+    ones = LETTERS[:n]
+    others = list(LETTERS[n : n + m])
     for mine, other in zip(ours, theirs, strict=True):
-        b[other] = a[mine]
-    out = "".join(c for c in (*a, *b) if (c in a) != (c in b))
-    return contracted(x, y, a=a, b="".join(b), out=out)  # type: ignore[no-any-return]
+        others[other] = ones[mine]
+    out = "".join(c for c in (*ones, *others) if (c in ones) != (c in others))
+    return contracted(a, b, a=ones, b="".join(others), out=out)  # type: ignore[no-any-return]
 
 
-def inner(x: Tensor, y: Tensor) -> Tensor:
+def inner(x: Tensor, other: Tensor) -> Tensor:
     """Sum of products over the last dimension of each; 0-d tensors multiply.
 
     Raises ShapeError where the last extents differ.
@@ -216,9 +217,11 @@ def inner(x: Tensor, y: Tensor) -> Tensor:
     >>> ng.inner(ng.tensor([1.0, 2.0]), ng.tensor([3.0, 4.0]))
     tensor(11.)
     """
-    x, y = lift(x, "inner"), lift(y, "inner")
-    if not x.shape or not y.shape:
-        return x * y  # type: ignore[no-any-return]
-    if x.shape[-1] != y.shape[-1]:
-        raise ShapeError(f"inner() needs equal last extents, got shapes {x.shape} and {y.shape}.")
-    return tensordot(x, y, ([-1], [-1]))
+    x, other = lift(x, "inner"), lift(other, "inner")
+    if not x.shape or not other.shape:
+        return x * other  # type: ignore[no-any-return]
+    if x.shape[-1] != other.shape[-1]:
+        raise ShapeError(
+            f"inner() needs equal last extents, got shapes {x.shape} and {other.shape}."
+        )
+    return tensordot(x, other, ([-1], [-1]))

@@ -111,12 +111,12 @@ def _(x: Any, max: Any, out: Any) -> Any:
     return where(less_equal(x, max), 1, 0), where(greater(x, max), 1, 0)
 
 
-@elementwise("minimum(maximum({0}, {1}), {2})", integers=np.clip, node="Clamp")
-def limited(x: Any, low: Any, high: Any) -> Any:
+@elementwise("minimum(maximum({0}, {1}), {2})", integers=np.clip)
+def clamp_(x: Any, low: Any, high: Any) -> Any:
     """x, but at least `low` and at most `high`, and `high` where that is below `low`."""
 
 
-@limited.partial
+@clamp_.partial
 def _(x: Any, low: Any, high: Any, out: Any) -> Any:
     inside = logical_and(greater_equal(x, low), less_equal(x, high))
     below = logical_and(less(x, low), less_equal(low, high))
@@ -135,14 +135,13 @@ def clamp(x: Tensor, min: Any = None, max: Any = None) -> Tensor:
     >>> ng.clamp(ng.tensor([-2.0, 0.5, 2.0]), -1, 1)
     tensor([-1.0000,  0.5000,  1.0000])
     """
-    x = lift(x, "clamp")
     if min is None and max is None:
         raise RuntimeError("clamp() takes min or max or both, got neither.")
     if min is None:
         return clamp_max(x, max)  # type: ignore[no-any-return]
     if max is None:
         return clamp_min(x, min)  # type: ignore[no-any-return]
-    return limited(x, min, max)  # type: ignore[no-any-return]
+    return clamp_(x, min, max)  # type: ignore[no-any-return]
 
 
 @elementwise("copysign({0}, {1})")

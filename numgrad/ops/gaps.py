@@ -37,7 +37,8 @@ def _resolution(values: Any) -> Any:
 
 def quotient(numerators: Any, gaps: Any, ties: Any, cotangent: Any, *, name: str) -> Any:
     """Numerators over gaps; over a gap of 0, 0 where the numerator is 0 too, else nan."""
-    safe = where(ties, 0.0, numerators / where(ties, 1.0, gaps))
+    # Not the constant 0: nan in the numerator stays.
+    safe = where(ties, 0.0 * numerators, numerators / where(ties, 1.0, gaps))
     return where(undefined(numerators, ties, gaps, cotangent, name=name), math.nan, safe)
 
 
@@ -57,11 +58,11 @@ def _negligible(cotangent: Any) -> Any:
 def _reported(found: Any, gaps: Any, name: str) -> Any:
     if found.any():
         *index, i, j = (int(k[0]) for k in np.nonzero(found))
-        gap = np.broadcast_to(gaps, found.shape)[(*index, i, j)]
+        gap = abs(np.broadcast_to(gaps, found.shape)[(*index, i, j)])
         warnings.warn(
-            f"{name}() has no derivative of its vectors at {whose(tuple(index))}: values {i} and"
-            f" {j} have a gap of {abs(gap):.3g}, and the loss depends on the basis chosen for"
-            " them, or its second derivative is asked for; the gradient is nan. Use the values"
+            f"{name}() has no derivative of its vectors at {whose(tuple(index))}: value {j} has a"
+            f" gap of {gap:.3g} to another, and the loss depends on the basis chosen for their"
+            " vectors, or its second derivative is asked for; the gradient is nan. Use the values"
             " alone, the matrix itself, or a projection on all vectors of equal values.",
             RuntimeWarning,
             stacklevel=2,
@@ -111,7 +112,7 @@ def crowded(g: Any, values: Any, *, rectangular: bool, name: str) -> Any:
     nearest = gaps.min(-1, initial=math.inf)
     if rectangular:
         nearest = np.minimum(nearest, values)
-    close = nearest <= _resolution(values)
+    close = nearest <= _resolution(values)[..., None]
     if g.ndim == values.ndim:
         return close & (g != 0)
     return _reported(close[..., None, :] & (g != 0), nearest[..., None, :], name)

@@ -59,7 +59,7 @@ def raise_singular(name: str, which: str, matrix: Any) -> NoReturn:
     """Raise the error for a matrix without inverse."""
     from scipy.linalg import lapack
 
-    (factor,) = lapack.get_lapack_funcs(("getrf",), (matrix,))
+    factor = lapack.sgetrf if matrix.dtype == np.float32 else lapack.dgetrf
     pivot = factor(matrix)[-1]
     raise LinAlgError(
         f"{name}() needs invertible matrices, {which} is singular (pivot {pivot} of"
@@ -71,7 +71,7 @@ def raise_indefinite(name: str, which: str, matrix: Any) -> NoReturn:
     """Raise the error for a matrix that is not positive definite."""
     from scipy.linalg import lapack
 
-    (factor,) = lapack.get_lapack_funcs(("potrf",), (matrix,))
+    factor = lapack.spotrf if matrix.dtype == np.float32 else lapack.dpotrf
     minor = factor(matrix, lower=True)[-1]
     raise LinAlgError(
         f"{name}() needs positive definite matrices, {which} is not (its leading minor of order"

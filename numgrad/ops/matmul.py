@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from numgrad.tensor import Tensor
 
+__all__ = ["bmm", "dot", "matmul", "mm", "mv"]
+
 
 def multiply(x: Any, y: Any) -> Any:
     """Product of arrays by rank; batches of matrices broadcast."""
@@ -200,7 +202,7 @@ def _(g: Any, x: Any) -> Any:
 _BY_RANK = {(2, 2): mm_, (2, 1): mv_, (1, 2): vm_, (1, 1): dot_}
 
 
-def matmul(x: Tensor, y: Tensor) -> Tensor:
+def matmul(x: Tensor, other: Tensor) -> Tensor:
     """Matrix product, `x @ y`.
 
     Shape: vectors with vectors give numbers; a vector on the left is a row, on the right a
@@ -214,28 +216,30 @@ def matmul(x: Tensor, y: Tensor) -> Tensor:
     >>> ng.matmul(ng.tensor([[1.0, 2.0], [3.0, 4.0]]), ng.tensor([1.0, 1.0]))
     tensor([3., 7.])
     """
-    x = x if isinstance(x, Value) else lift(x, "matmul")
-    y = y if isinstance(y, Value) else lift(y, "matmul")
-    ranks = x.ndim, y.ndim
+    if not isinstance(x, Value):
+        x = lift(x, "matmul")
+    if not isinstance(other, Value):
+        other = lift(other, "matmul")
+    ranks = x.ndim, other.ndim
     op = _BY_RANK.get(ranks)
     if op is not None:
-        return op.eager(x, y)  # type: ignore[no-any-return]
+        return op.eager(x, other)  # type: ignore[no-any-return]
     if 0 in ranks:
         raise ShapeError(
-            f"matmul() takes vectors and matrices, got shapes {x.shape} and {y.shape}:"
+            f"matmul() takes vectors and matrices, got shapes {x.shape} and {other.shape}:"
             " multiply by a number with *."
         )
     if ranks[1] > 2:
         if ranks[0] > 1:
-            return bmm_(x, y)  # type: ignore[no-any-return]
-        rows = bmm_(view_as(x, shape=(1, *x.shape)), y)
+            return bmm_(x, other)  # type: ignore[no-any-return]
+        rows = bmm_(view_as(x, shape=(1, *x.shape)), other)
         return view_as(rows, shape=(*rows.shape[:-2], rows.shape[-1]))  # type: ignore[no-any-return]
     # All rows of the batch make one matrix, so that one product serves them.
     *batch, extent = x.shape
-    if extent != y.shape[0]:
-        raise mismatch("matmul", x, y)
-    flat = _BY_RANK[2, ranks[1]](view_as(x, shape=(math.prod(batch), extent)), y)
-    return view_as(flat, shape=(*batch, *y.shape[1:]))  # type: ignore[no-any-return]
+    if extent != other.shape[0]:
+        raise mismatch("matmul", x, other)
+    flat = _BY_RANK[2, ranks[1]](view_as(x, shape=(math.prod(batch), extent)), other)
+    return view_as(flat, shape=(*batch, *other.shape[1:]))  # type: ignore[no-any-return]
 
 
 def _of_ranks(name: str, op: Any, x: Any, y: Any, ranks: tuple[int, int]) -> Any:
@@ -245,7 +249,7 @@ def _of_ranks(name: str, op: Any, x: Any, y: Any, ranks: tuple[int, int]) -> Any
             f"{name}() takes tensors of {ranks[0]} and {ranks[1]} dimensions, got shapes {x.shape}"
             f" and {y.shape}: matmul() takes any."
         )
-    if x.shape[-1] != y.shape[-ranks[1] :][-2:][0]:
+    if x.shape[-1] != y.shape[-min(ranks[1], 2)]:
         raise mismatch(name, x, y)
     return op(x, y)
 
@@ -272,7 +276,7 @@ def bmm(x: Tensor, mat2: Tensor) -> Tensor:
     Raises ShapeError for other than three dimensions each, or batches of different sizes.
     """
     x, mat2 = lift(x, "bmm"), lift(mat2, "bmm")
-    if x.ndim == mat2.ndim == 3 and len(x.shape) and x.shape[0] != mat2.shape[0]:
+    if x.ndim == mat2.ndim == 3 and x.shape[0] != mat2.shape[0]:
         raise ShapeError(
             f"bmm() needs as many matrices in both batches, got shapes {x.shape} and"
             f" {mat2.shape}: matmul() broadcasts them."

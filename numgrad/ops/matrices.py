@@ -1,4 +1,4 @@
-"""What the ops on matrices share: the last two dimensions are the matrix, those before the batch."""
+"""What the ops on matrices share: the last two dimensions are the matrix, the others the batch."""
 
 from __future__ import annotations
 

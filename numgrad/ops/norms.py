@@ -129,7 +129,7 @@ def _matrix_norm(name: str, A: Any, ord: Any, dims: Any, *, keep: bool) -> Tenso
         )
     kept = reduced_shape(A.shape, axes)
     shape = kept if keep else tuple(n for k, n in enumerate(A.shape) if k not in axes)
-    return result if result.shape == shape else view_as(result, shape=shape)  # type: ignore[no-any-return]
+    return result if result.shape == shape else view_as(result, shape=shape)
 
 
 def norm(

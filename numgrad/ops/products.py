@@ -28,14 +28,14 @@ def flat(x: Any, name: str) -> Any:
     return x if len(x.shape) == 1 else view_as(x, shape=(math.prod(x.shape),))
 
 
-def vdot(x: Tensor, y: Tensor) -> Tensor:
+def vdot(x: Tensor, other: Tensor) -> Tensor:
     """Sum of the products of all elements, in row-major order. ShapeError if not as many.
 
     >>> import numgrad as ng
     >>> ng.vdot(ng.tensor([1.0, 2.0]), ng.tensor([3.0, 4.0]))
     tensor(11.)
     """
-    return dot(flat(x, "vdot"), flat(y, "vdot"))
+    return dot(flat(x, "vdot"), flat(other, "vdot"))
 
 
 def numpy_dot(x: Tensor, y: Tensor) -> Tensor:
@@ -48,20 +48,20 @@ def numpy_dot(x: Tensor, y: Tensor) -> Tensor:
     return tensordot(x, y, ([-1], [-min(len(y.shape), 2)]))
 
 
-def outer(x: Tensor, y: Tensor) -> Tensor:
-    """Matrix of the products of each element of x with each of y, flattened if not vectors.
+def outer(x: Tensor, vec2: Tensor) -> Tensor:
+    """Matrix of the products of each element of x with each of vec2, flattened if not vectors.
 
     >>> import numgrad as ng
     >>> ng.outer(ng.tensor([1.0, 2.0]), ng.tensor([3.0, 4.0]))
     tensor([[3., 4.],
             [6., 8.]])
     """
-    x, y = flat(x, "outer"), flat(y, "outer")
-    return view_as(x, shape=(*x.shape, 1)) * view_as(y, shape=(1, *y.shape))  # type: ignore[no-any-return]
+    x, vec2 = flat(x, "outer"), flat(vec2, "outer")
+    return view_as(x, shape=(*x.shape, 1)) * view_as(vec2, shape=(1, *vec2.shape))  # type: ignore[no-any-return]
 
 
-def kron(x: Tensor, y: Tensor) -> Tensor:
-    """Kronecker product: each element of x replaced by it times y; ranks are filled up in front.
+def kron(x: Tensor, other: Tensor) -> Tensor:
+    """Kronecker product: each element of x replaced by it times other; ranks are filled up in front.
 
     Source: numpy.kron, torch.kron.
 
@@ -69,11 +69,11 @@ def kron(x: Tensor, y: Tensor) -> Tensor:
     >>> ng.kron(ng.tensor([1.0, 10.0]), ng.tensor([1.0, 2.0]))
     tensor([ 1.,  2., 10., 20.])
     """
-    x, y = lift(x, "kron"), lift(y, "kron")
-    rank = max(len(x.shape), len(y.shape))
-    big, small = ((1,) * (rank - len(t.shape)) + t.shape for t in (x, y))
+    x, other = lift(x, "kron"), lift(other, "kron")
+    rank = max(len(x.shape), len(other.shape))
+    big, small = ((1,) * (rank - len(t.shape)) + t.shape for t in (x, other))
     left = view_as(x, shape=tuple(n for extent in big for n in (extent, 1)))
-    right = view_as(y, shape=tuple(n for extent in small for n in (1, extent)))
+    right = view_as(other, shape=tuple(n for extent in small for n in (1, extent)))
     shape = tuple(a * b for a, b in zip(big, small, strict=True))
     return view_as(left * right, shape=shape)  # type: ignore[no-any-return]
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from numgrad.op import structural
-from numgrad.ops.arithmetic import add
 from numgrad.ops.choice import equal, where
-from numgrad.ops.diagonals import diagonal_of, lower_triangle, place_diagonal, upper_triangle
+from numgrad.ops.diagonals import diagonal_of, lower_triangle, upper_triangle
+from numgrad.ops.eigen import diagonal_matrix
 from numgrad.ops.index import place_at, slice_at
 from numgrad.ops.join import cat_along
 from numgrad.ops.matmul import chain_nn, chain_nt, chain_tn
@@ -19,6 +19,8 @@ from numgrad.ops.solve import solve_, solve_triangular_
 
 if TYPE_CHECKING:
     from numgrad.tensor import Tensor
+
+__all__ = ["qr"]
 
 
 @structural(node="LinalgQr", outputs=2)
@@ -76,7 +78,9 @@ def _square(to_Q: Any, to_R: Any, Q: Any, R: Any) -> Any:
     total = chain_nn(Q, mirrored)
     if to_Q is not None:
         total = to_Q + total
-    return matrix_transpose(solve_triangular_(R, matrix_transpose(total), lower=False, transposed=False))
+    return matrix_transpose(
+        solve_triangular_(R, matrix_transpose(total), lower=False, transposed=False)
+    )
 
 
 def _to_first_columns(to_Q: Any, Q: Any, n: int) -> Any:
@@ -92,10 +96,8 @@ def _to_first_columns(to_Q: Any, Q: Any, n: int) -> Any:
     C = np.eye(n, dtype=Q.dtype) - _rows(Q1, 0, n)
     # A column that was zero below the diagonal needs no reflection: its row and column of C are 0.
     diagonal = diagonal_of(C, offset=0, axes=(C.ndim - 2, C.ndim - 1))
-    kept = where(equal(diagonal, 0), 1.0, 0.0)
-    C = C + place_diagonal(
-        np.asarray(kept) if not C.ndim else kept, offset=0, axes=(C.ndim - 2, C.ndim - 1), shape=C.shape
-    )
+    missing = where(equal(diagonal, 0), 1.0, 0.0)
+    C = C + diagonal_matrix(missing)
     Z = solve_(matrix_transpose(C), matrix_transpose(_rows(Q1, n, m)), vector=False)
     first = np.eye(m, n, dtype=Q.dtype)
     Y = solve_(C, chain_tn(first - Q1, to_rest), vector=False)

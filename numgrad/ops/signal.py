@@ -1,4 +1,4 @@
-"""Signals in one dimension: convolution, and interpolation between samples."""
+"""Convolution of signals in one dimension."""
 
 from __future__ import annotations
 
@@ -8,20 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from numgrad.errors import ShapeError
-from numgrad.modes import modes
 from numgrad.op import structural
-from numgrad.ops.arithmetic import product
 from numgrad.ops.choice import where
 from numgrad.ops.contraction import nothing
-from numgrad.ops.index import index_at
-from numgrad.ops.join import cat_along
-from numgrad.ops.matrices import floating
 from numgrad.value import lift
 
 if TYPE_CHECKING:
     from numgrad.tensor import Tensor
 
-__all__ = ["convolve", "interp"]
+__all__ = ["convolve"]
 
 
 @structural(node="Convolution")

@@ -11,13 +11,15 @@ from numgrad.errors import ShapeError
 from numgrad.op import structural
 from numgrad.ops.broadcast import cast
 from numgrad.ops.diagonals import lower_triangle, upper_triangle
-from numgrad.ops.lapack import attempt, first_failure, raise_singular, whose, where_possible
+from numgrad.ops.lapack import attempt, first_failure, raise_singular, where_possible, whose
 from numgrad.ops.matmul import chain_nt, chain_tn
 from numgrad.ops.matrices import column, floating, matrices
 from numgrad.ops.permute import matrix_transpose
 
 if TYPE_CHECKING:
     from numgrad.tensor import Tensor
+
+__all__ = ["inv", "solve"]
 
 # From this size on, SciPy's triangular solver saves more than its import and its calls cost.
 LARGE = 64
@@ -67,11 +69,13 @@ def solve_triangular_(A: Any, B: Any, *, lower: bool, transposed: bool) -> Any:
 
 def _substitute(*, lower: bool, transposed: bool) -> Any:
     """Make the solver of single systems, and of batches by looking at each."""
-    from scipy.linalg import solve_triangular
+    from scipy import linalg
+
+    solver: Any = linalg.solve_triangular
 
     def compute(a: Any, b: Any) -> Any:
         if a.ndim == b.ndim == 2:
-            return solve_triangular(a, b, lower=lower, trans=int(transposed), check_finite=False)
+            return solver(a, b, lower=lower, trans=int(transposed), check_finite=False)
         batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
         result = np.empty(batch + b.shape[-2:], np.result_type(a, b))
         a, b = (np.broadcast_to(x, batch + x.shape[-2:]) for x in (a, b))
@@ -148,7 +152,7 @@ def _solve(A: Any, B: Any, *, vector: bool, left: bool) -> Tensor:
         return solve_(A, B, vector=vector)  # type: ignore[no-any-return]
     if vector:
         return solve_(matrix_transpose(A), B, vector=True)  # type: ignore[no-any-return]
-    return matrix_transpose(solve_(matrix_transpose(A), matrix_transpose(B), vector=False))  # type: ignore[no-any-return]
+    return matrix_transpose(solve_(matrix_transpose(A), matrix_transpose(B), vector=False))
 
 
 def numpy_solve(a: Tensor, b: Tensor) -> Tensor:

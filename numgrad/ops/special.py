@@ -61,17 +61,17 @@ def _(x: Any, out: Any) -> Any:
 
 
 @elementwise("polygamma(f8({0}), f8({1}))")
-def polygamma(n: Any, x: Any) -> Any:
-    """n-th derivative of `digamma`, element by element, for n = 0, 1, 2, ...; else nan.
+def polygamma(order: Any, x: Any) -> Any:
+    """Derivative of `digamma` of order 0, 1, 2, ..., element by element; nan for other orders.
 
-    At the poles 0, -1, -2, ... it is inf for odd n, -inf for even n. There is no derivative to n.
+    At the poles 0, -1, -2, ... it is inf for odd orders, -inf for even ones. There is no derivative to the order.
     Source: `scipy.special.polygamma`, which gives nan at -inf, too.
     """
 
 
 @polygamma.partial
-def _(n: Any, x: Any, out: Any) -> Any:
-    return None, polygamma(n + 1, x)
+def _(order: Any, x: Any, out: Any) -> Any:
+    return None, polygamma(order + 1, x)
 
 
 @elementwise

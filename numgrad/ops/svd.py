@@ -37,13 +37,11 @@ def svd_(x: Any, *, full: bool) -> Any:
 def _(g: Any, out: Any, *, shapes: Any) -> Any:
     m, n = shapes[0][-2:]
     k = min(m, n)
-    s, U, V = (
-        unless_tied(x, out[1], rectangular=m != n, name="svd")
-        for x in (out[1], out[0], matrix_transpose(out[2]))
-    )
     to_U, to_s, to_Vh = g
     to_V = None if to_Vh is None else matrix_transpose(to_Vh)
-    (U, to_U, U_free), (V, to_V, V_free) = _thin(U, to_U, k), _thin(V, to_V, k)
+    U, to_U, U_free = _thin(out[0], to_U, k)
+    V, to_V, V_free = _thin(matrix_transpose(out[2]), to_V, k)
+    s, U, V = (unless_tied(x, out[1], rectangular=m != n, name="svd") for x in (out[1], U, V))
     to_x = chain_nt(chain_nn(U, _inner((U, to_U), (V, to_V), to_s, s)), V)
     if m > n and to_U is not None:
         to_x = to_x + chain_nt(_beside(U, to_U, s), V)
@@ -103,7 +101,9 @@ def _inner(left: tuple[Any, Any], right: tuple[Any, Any], to_s: Any, s: Any) -> 
     on_diagonal = None if to_s is None else diagonal_matrix(to_s)
     if not terms:
         return on_diagonal
-    turning, against, mixing, size = (functools.reduce(add, each) for each in zip(*terms, strict=True))
+    turning, against, mixing, size = (
+        functools.reduce(add, each) for each in zip(*terms, strict=True)
+    )
     gaps, sums = row(s) - column(s), row(s) + column(s)
     ties = tied(gaps, s)
     inner = 0.5 * (
@@ -145,7 +145,7 @@ def svd(A: Tensor, full_matrices: bool = True) -> Any:
     At the edges, for singular values that are equal or 0 (to within 10 k eps of the largest): as
     `eigh`. The additional vectors of full matrices are any basis: their gradient is nan, with a
     RuntimeWarning, where the loss depends on which. Raises LinAlgError that names the batch item
-    for nan and inf.
+    where LAPACK does not converge, as for nan.
 
     Source: numpy.linalg.svd, torch.linalg.svd.
 

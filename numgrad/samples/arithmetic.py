@@ -1,4 +1,7 @@
-"""Samples of elementwise functions: arithmetic, powers, rounding, choice."""
+"""Samples of elementwise functions: arithmetic, powers, rounding, choice.
+
+Of zeros with different signs, NumPy leaves open which one is the larger.
+"""
 
 from __future__ import annotations
 
@@ -56,8 +59,12 @@ ROWS = (
     elementwise(
         "floor_divide", signed(3.1, 3.9), signed(2.1, 2.9), reference=np.floor_divide, ulps=0
     ),
-    elementwise("maximum", steps(0.0), steps(0.5), reference=np.maximum, ulps=0),
-    elementwise("minimum", steps(0.0), steps(0.5), reference=np.minimum, ulps=0),
+    elementwise(
+        "maximum", steps(0.0), steps(0.5), reference=np.maximum, ulps=0, signed_zeros=False
+    ),
+    elementwise(
+        "minimum", steps(0.0), steps(0.5), reference=np.minimum, ulps=0, signed_zeros=False
+    ),
     elementwise(
         "clamp",
         steps(0.5),
@@ -65,6 +72,7 @@ ROWS = (
         call=lambda f, x: f(x, -1, 1),
         reference=lambda x: np.clip(x, -1, 1),
         ulps=0,
+        signed_zeros=False,
     ),
     elementwise(
         "clamp",
@@ -73,6 +81,7 @@ ROWS = (
         call=lambda f, x: f(x, min=0),
         reference=lambda x: np.maximum(x, 0),
         ulps=0,
+        signed_zeros=False,
     ),
     elementwise(
         "clamp",
@@ -81,6 +90,7 @@ ROWS = (
         call=lambda f, x: f(x, max=0),
         reference=lambda x: np.minimum(x, 0),
         ulps=0,
+        signed_zeros=False,
     ),
     elementwise(
         "clamp",
@@ -90,6 +100,7 @@ ROWS = (
         label="(x, low, high)",
         reference=np.clip,
         ulps=0,
+        signed_zeros=False,
     ),
     elementwise("where", booleans, signed(0.2, 2), signed(0.2, 2), reference=np.where, ulps=0),
     elementwise(
@@ -99,6 +110,7 @@ ROWS = (
         between(0.1, 0.9),
         reference=lambda x, y, w: x + w * (y - x),
         edges=False,
+        integers=None,
     ),
     elementwise(
         "lerp",
@@ -108,5 +120,6 @@ ROWS = (
         call=lambda f, x, y: f(x, y, 0.25),
         reference=lambda x, y: x + 0.25 * (y - x),
         edges=False,
+        integers=None,
     ),
 )

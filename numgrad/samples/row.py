@@ -46,6 +46,8 @@ class Row:
     view: bool = False
     # Whether the reference holds at nan, infinities and zeros too.
     edges: bool = True
+    # Whether zeros have the sign of the reference's.
+    signed_zeros: bool = True
     # Integers in the domain of an elementwise function; None: it does not take integers.
     integers: tuple[int, ...] | None = (1, 2, 3)
     # Positions of floating inputs that have no gradient.

@@ -182,13 +182,20 @@ ROWS = (
         call=lambda f, x: f(x, 2, axis=1),
         reference=lambda x: np.repeat(x, 2, axis=1),
     ),
-    whole("flip", NUMBERS, call=lambda f, x: f(x, (0, 1)), reference=lambda x: np.flip(x, (0, 1))),
+    whole(
+        "flip",
+        NUMBERS,
+        call=lambda f, x: f(x, (0, 1)),
+        reference=lambda x: np.flip(x, (0, 1)),
+        view=True,
+    ),
     whole(
         "flip",
         NUMBERS,
         label="axis=1",
         call=lambda f, x: f(x, axis=1),
         reference=lambda x: np.flip(x, axis=1),
+        view=True,
     ),
     whole("roll", NUMBERS, call=lambda f, x: f(x, 2), reference=lambda x: np.roll(x, 2)),
     whole(
