@@ -1,8 +1,8 @@
 """`python -m numgrad`: what is installed, filling the kernel cache, checking every op.
 
-    python -m numgrad info      versions, processor level, threads, cache folder and size
-    python -m numgrad warmup    compile all kernels into the cache
-    python -m numgrad check     every op against finite differences, as a table
+python -m numgrad info      versions, processor level, threads, cache folder and size
+python -m numgrad warmup    compile all kernels into the cache
+python -m numgrad check     every op against finite differences, as a table
 """
 
 from __future__ import annotations
@@ -24,11 +24,14 @@ def info() -> int:
     rows = {
         "numgrad": __version__,
         "python": platform.python_version(),
-        **{name: importlib.metadata.version(name) for name in ("numpy", "numba", "llvmlite", "scipy")},
+        **{
+            name: importlib.metadata.version(name)
+            for name in ("numpy", "numba", "llvmlite", "scipy")
+        },
         "platform": platform.platform(),
         "processor level": cpu.level(),
         "threads": f"1 for kernels, {os.cpu_count()} processors",
-        "kernel cache": f"{store.folder or 'in memory only'}",
+        "kernel cache": str(store.folder),
         "cached kernels": f"{entries} ({size / 1024:.0f} kB)",
     }
     width = max(map(len, rows))
@@ -60,7 +63,9 @@ def check(names: list[str]) -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m numgrad", description=(__doc__ or "").split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m numgrad", description=(__doc__ or "").split("\n")[0]
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("info", help="versions, processor level, threads, cache folder and size")
     warm = commands.add_parser("warmup", help="compile all kernels into the cache")

@@ -21,12 +21,15 @@ def array_of(data: Any, dtype: Any = None) -> np.ndarray[Any, Any]:
         raise TypeError(message)
     data = _plain(data)
     array = np.array(data, dtype=dtype)
-    if dtype is None and array.dtype == np.float64 and not isinstance(data, (np.ndarray, np.generic)):
+    if (
+        dtype is None
+        and array.dtype == np.float64
+        and not isinstance(data, (np.ndarray, np.generic))
+    ):
         array = array.astype(dtypes.get_default_dtype(), copy=False)
     if array.dtype.kind not in "fiub":
         message = (
-            f"tensor() takes real numbers, got dtype {array.dtype}"
-            f" from {type(data).__name__}."
+            f"tensor() takes real numbers, got dtype {array.dtype} from {type(data).__name__}."
         )
         raise TypeError(message)
     return array
@@ -35,7 +38,7 @@ def array_of(data: Any, dtype: Any = None) -> np.ndarray[Any, Any]:
 def _plain(data: Any) -> Any:
     """Replace tensors in nested lists by their values."""
     if isinstance(data, Value):
-        return data.array
+        return data.array  # type: ignore[attr-defined] # only a tensor is a Value with elements
     if isinstance(data, (list, tuple)):
         return [_plain(item) for item in data]
     return data

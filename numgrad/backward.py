@@ -58,11 +58,9 @@ class Walk:
         if self.wanted is not None:
             self.restrict(starts)
         counts = self.count(starts)
-        k = 0
-        for t in outputs:
+        for k, t in enumerate(outputs):
             edge = t._edge
             self.deliver(t if edge is None else edge, seeds[k], fresh=False)
-            k += 1
         self.pull([node for node in starts if not counts.get(node, 1)], counts)
 
     def restrict(self, starts: Iterable[Node]) -> None:
@@ -90,7 +88,7 @@ class Walk:
         self.pulled = pulled
         self.nodes = pulled | ends
 
-    def count(self, starts: Iterable[Node]) -> dict[Node, int]:
+    def count(self, starts: Iterable[Node]) -> dict[Node, int]:  # noqa: C901 - a hot loop
         """Count the cotangents that each node waits for, and check what the nodes saved."""
         nodes, pulled = self.nodes, self.pulled
         stack = [node for node in starts if nodes is None or node in nodes]
@@ -120,7 +118,9 @@ class Walk:
                     stack.append(target)
         return counts
 
-    def pull(self, ready: list[Node], counts: dict[Node, int]) -> None:
+    def pull(  # noqa: C901, PLR0912 - the hot loop, in one piece
+        self, ready: list[Node], counts: dict[Node, int]
+    ) -> None:
         """Pull the nodes that are ready, and those that become so.
 
         The hot loop of the walk, in one piece: what it reads is in local variables.
@@ -218,7 +218,7 @@ class Walk:
 
 
 def _node(edge: Any) -> Node:
-    return edge.node if type(edge) is Output else edge  # type: ignore[no-any-return]
+    return edge.node if type(edge) is Output else edge
 
 
 def _key(edge: Any) -> Any:

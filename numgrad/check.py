@@ -47,12 +47,12 @@ def check_row(row: Row, order: int = 1) -> Result:
     arrays = row.arrays()
     positions = row.differentiable()
     rng = row.generator()
-    cotangents = [rng.uniform(0.5, 1.5, a.shape) for a in values(row, arrays)]
+    cotangents = [np.asarray(rng.uniform(0.5, 1.5, a.shape)) for a in values(row, arrays)]
     if order == 1:
         exact = gradients(row, arrays, cotangents, positions)
         numeric = differences(lambda *xs: values(row, xs), arrays, positions, cotangents)
         return Result(row, order, worst(exact, numeric))
-    weights = [rng.uniform(0.5, 1.5, arrays[k].shape) for k in positions]
+    weights = [np.asarray(rng.uniform(0.5, 1.5, arrays[k].shape)) for k in positions]
     exact = second(row, arrays, cotangents, positions, weights)
     count = len(arrays)
     numeric = differences(
@@ -118,9 +118,7 @@ def grad(
     if not pairs:
         return [ng.zeros_like(x) for x in inputs]
     reached, given = zip(*pairs, strict=True)
-    return ng.autograd.grad(  # type: ignore[return-value]
-        reached, inputs, given, materialize_grads=True, **options
-    )
+    return ng.autograd.grad(reached, inputs, given, materialize_grads=True, **options)
 
 
 def differences(

@@ -68,12 +68,13 @@ def costly(roots: list[Expression]) -> int:
     texts = {
         repr(e)
         for e in postorder(emit.lower(roots))
-        if isinstance(e, Apply) and any(mark in (e.op.template or "") for mark in ("/", "**", "math."))
+        if isinstance(e, Apply)
+        and any(mark in (e.op.template or "") for mark in ("/", "**", "math."))
     }
     return len(texts)
 
 
-def _kernel(  # noqa: PLR0913 - the fields of a Kernel
+def _kernel(
     op: Elementwise,
     name: str,
     parameters: tuple[str, ...],

@@ -59,7 +59,7 @@ def tensor(data: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tens
     """
     if isinstance(data, Tensor):
         warnings.warn(
-            "tensor() of a tensor copies it and drops its history: use x.detach().clone() to say so.",
+            "tensor() of a tensor copies it and drops its history: x.detach().clone() says so.",
             UserWarning,
             stacklevel=2,
         )
@@ -81,7 +81,7 @@ def as_tensor(data: Any, dtype: Any = None) -> Tensor:
     tensor([1., 0.])
     """
     if isinstance(data, Tensor):
-        return data if dtype is None else data.to(dtype)  # type: ignore[attr-defined, no-any-return]
+        return data if dtype is None else data.to(dtype)
     if isinstance(data, np.ndarray):
         return from_numpy(data if dtype is None else data.astype(dtype, copy=False))
     return factory(array_of(data, dtype), requires_grad=False)
@@ -149,9 +149,7 @@ def empty_like(x: Any, *, dtype: Any = None, requires_grad: bool = False) -> Ten
     return factory(np.empty_like(_array(x), dtype=dtype), requires_grad=requires_grad)
 
 
-def full_like(
-    x: Any, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False
-) -> Tensor:
+def full_like(x: Any, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Make a tensor in the shape and dtype of x with one value everywhere."""
     return factory(np.full_like(_array(x), fill_value, dtype=dtype), requires_grad=requires_grad)
 

@@ -27,7 +27,7 @@ ndarray = np.ndarray
 new = object.__new__
 
 
-def unary(op: Elementwise) -> Callable[..., Any]:
+def unary(op: Elementwise) -> Callable[..., Any]:  # noqa: C901 - the hot path, in one piece
     """Build the eager function of an op of one argument."""
     recorder = Recorder(op)
     node_type = recorder.node
@@ -48,7 +48,7 @@ def unary(op: Elementwise) -> Callable[..., Any]:
     f8: Any = None
     f4: Any = None
 
-    def call(x: Any) -> Any:
+    def call(x: Any) -> Any:  # noqa: C901 - the hot path, in one piece
         nonlocal f8, f4
         if type(x) is not Tensor:
             return general(recorder, (x,))
@@ -70,7 +70,7 @@ def unary(op: Elementwise) -> Callable[..., Any]:
         out.array = r
         out._wants = False
         out._counter = None
-        edge = x._edge
+        edge: Any = x._edge
         if edge is None and x._wants:
             edge = x
         if edge is None or plan is None or not modes.recording:
@@ -82,7 +82,9 @@ def unary(op: Elementwise) -> Callable[..., Any]:
         node.edges = (edge,)
         node.plan = plan
         node.shapes = node.extra = node.metadata = node.versions = None
-        node.saved = (x, r) if saves_x and saves_out else (x,) if saves_x else (r,) if saves_out else ()
+        node.saved = (
+            (x, r) if saves_x and saves_out else (x,) if saves_x else (r,) if saves_out else ()
+        )
         if x._counter is not None:
             note_versions(node, (x,))
         out._edge = node
@@ -91,7 +93,7 @@ def unary(op: Elementwise) -> Callable[..., Any]:
     return call
 
 
-def binary(op: Elementwise) -> Callable[..., Any]:
+def binary(op: Elementwise) -> Callable[..., Any]:  # noqa: C901, PLR0915 - the hot path
     """Build the eager function of an op of two arguments."""
     recorder = Recorder(op)
     node_type = recorder.node
@@ -102,15 +104,19 @@ def binary(op: Elementwise) -> Callable[..., Any]:
         entries: list[Any] = [None]
         for needs in ((0,), (1,), (0, 1)):
             plan = recorder.plan(needs, code) if differentiable else None
-            entries.append((plan, 0 in plan.inputs, 1 in plan.inputs, plan.keeps_out) if plan else None)
+            entries.append(
+                (plan, 0 in plan.inputs, 1 in plan.inputs, plan.keeps_out) if plan else None
+            )
         tables[code] = recorder.kernel(code), entries
         return tables[code]
 
     f8: Any = None
     f4: Any = None
 
-    def call(x: Any, y: Any) -> Any:  # noqa: C901, PLR0911, PLR0912 - the hot path, kept in one piece
+    def call(x: Any, y: Any) -> Any:  # noqa: C901, PLR0912, PLR0915 - the hot path
         nonlocal f8, f4
+        a: Any
+        b: Any
         if type(x) is Tensor:
             a = x.array
             dtype = a.dtype
@@ -147,7 +153,8 @@ def binary(op: Elementwise) -> Callable[..., Any]:
         out._counter = None
         needs = 0
         counted = False
-        edge_x = edge_y = None
+        edge_x: Any = None
+        edge_y: Any = None
         if type(x) is Tensor:
             edge_x = x._edge
             if edge_x is None and x._wants:
@@ -174,9 +181,19 @@ def binary(op: Elementwise) -> Callable[..., Any]:
         node.plan = plan
         node.shapes = node.extra = node.metadata = node.versions = None
         if saves_out:
-            node.saved = (x, y, r) if saves_x and saves_y else (x, r) if saves_x else (y, r) if saves_y else (r,)
+            node.saved = (
+                (x, y, r)
+                if saves_x and saves_y
+                else (x, r)
+                if saves_x
+                else (y, r)
+                if saves_y
+                else (r,)
+            )
         else:
-            node.saved = (x, y) if saves_x and saves_y else (x,) if saves_x else (y,) if saves_y else ()
+            node.saved = (
+                (x, y) if saves_x and saves_y else (x,) if saves_x else (y,) if saves_y else ()
+            )
         if counted:
             note_versions(node, (x, y))
         out._edge = node

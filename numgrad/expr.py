@@ -129,5 +129,5 @@ def differentiate(
             if isinstance(term, (int, float)) and term == 0:
                 continue
             known = cotangents.get(id(a))
-            cotangents[id(a)] = term if known is None else known + term  # type: ignore[operator]
+            cotangents[id(a)] = term if known is None else known + term
     return tuple(cotangents.get(id(w), 0.0) for w in wrt)

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from numgrad import dtypes
-from numgrad.record import as_tensor
 from numgrad.errors import ShapeError
 from numgrad.modes import modes
 from numgrad.op import structural
 from numgrad.ops.broadcast import cast, sum_to
 from numgrad.ops.index import array_key, assign, set_items
+from numgrad.record import as_tensor
 from numgrad.tape import INFERENCE, raise_inference
 from numgrad.tensor import Tensor, alias
 

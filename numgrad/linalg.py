@@ -5,7 +5,7 @@ float32.
 
 >>> import numgrad as ng
 >>> A = ng.tensor([[2.0, 1.0], [1.0, 3.0]], requires_grad=True)
->>> ng.linalg.det(A).backward()
+>>> ng.linalg.norm(A, "nuc").backward()
 >>> A.grad
 tensor([[ 3., -1.],
         [-1.,  2.]])

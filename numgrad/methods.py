@@ -26,10 +26,10 @@ from numgrad.ops import (
     rounding,
     scan,
     scatter,
-    sorting,
     shape,
     softmax,
     solve,
+    sorting,
 )
 from numgrad.tensor import Tensor
 
@@ -88,26 +88,6 @@ IN_PLACE: dict[Any, str] = {
     diagonals: "tril triu",
 }
 
-OTHER_NAMES: dict[str, Any] = {
-    "float": convert.single,
-    "int": convert.integer,
-    "bool": convert.boolean,
-    "copy": convert.clone,
-    "clip": extremes.clamp,
-    "clip_": inplace.in_place(extremes.clamp, "clip_"),
-    "movedim": permute.moveaxis,
-    "swapdims": permute.swapaxes,
-    "view_as": shape.view_like,
-    "__getitem__": index.getitem,
-    "__setitem__": inplace.setitem,
-    "__copy__": serialization.copied,
-    "__deepcopy__": serialization.deepcopied,
-    "__array_ufunc__": numpy_protocol.array_ufunc,
-    "__array_function__": numpy_protocol.array_function,
-    "T": property(permute.reverse_dims),
-    "mT": property(permute.matrix_transpose),
-}
-
 
 def _backward(
     self: Tensor,
@@ -140,6 +120,31 @@ def _reduce(self: Tensor, _protocol: int) -> tuple[Any, ...]:
     return serialization.reduced(self, {})
 
 
+OTHER_NAMES: dict[str, Any] = {
+    "float": convert.single,
+    "int": convert.integer,
+    "bool": convert.boolean,
+    "copy": convert.clone,
+    "clip": extremes.clamp,
+    "clip_": inplace.in_place(extremes.clamp, "clip_"),
+    "movedim": permute.moveaxis,
+    "swapdims": permute.swapaxes,
+    "view_as": shape.view_like,
+    "backward": _backward,
+    "__neg__": functions.neg,
+    "__abs__": functions.abs,
+    "__getitem__": index.getitem,
+    "__setitem__": inplace.setitem,
+    "__reduce_ex__": _reduce,
+    "__copy__": serialization.copied,
+    "__deepcopy__": serialization.deepcopied,
+    "__array_ufunc__": numpy_protocol.array_ufunc,
+    "__array_function__": numpy_protocol.array_function,
+    "T": property(permute.reverse_dims),
+    "mT": property(permute.matrix_transpose),
+}
+
+
 def _install() -> None:
     for module, names in NAMES.items():
         for name in names.split():
@@ -149,7 +154,7 @@ def _install() -> None:
             setattr(Tensor, f"{name}_", inplace.in_place(getattr(module, name), f"{name}_"))
     for name, value in OTHER_NAMES.items():
         setattr(Tensor, name, value)
-    operators = {
+    operators: dict[str, Callable[..., Any]] = {
         "add": functions.add,
         "sub": functions.sub,
         "mul": functions.mul,
@@ -163,14 +168,10 @@ def _install() -> None:
         setattr(Tensor, f"__{name}__", function)
         setattr(Tensor, f"__r{name}__", _swapped(function))
         setattr(Tensor, f"__i{name}__", inplace.in_place(function, f"__i{name}__"))
-    setattr(Tensor, "__neg__", functions.neg)
-    setattr(Tensor, "__abs__", functions.abs)
     for name in ("lt", "le", "gt", "ge"):
         setattr(Tensor, f"__{name}__", getattr(functions, name))
     for name in ("eq", "ne"):
         setattr(Tensor, f"__{name}__", _comparison(getattr(functions, name)))
-    setattr(Tensor, "backward", _backward)
-    setattr(Tensor, "__reduce_ex__", _reduce)
 
 
 _install()

@@ -18,6 +18,7 @@ from numgrad.ops import (
     einsum,
     extrema,
     extremes,
+    interp,
     join,
     masks,
     matmul,
@@ -94,7 +95,7 @@ def _index_of(function: Ours) -> Ours:
     return ours
 
 
-def _reshape(a: Any, shape: Any, order: str = "C") -> Any:  # noqa: A002 - NumPy's names
+def _reshape(a: Any, shape: Any, order: str = "C") -> Any:
     return _shape.reshape(a, shape, order=order)
 
 
@@ -203,7 +204,7 @@ FUNCTIONS: dict[Any, Ours] = {
     np.flip: _flip,
     np.roll: _roll,
     np.squeeze: lambda a, axis=None: shape.squeeze(a) if axis is None else shape.squeeze(a, axis),
-    np.expand_dims: lambda a, axis: shape.unsqueeze(a, axis),
+    np.expand_dims: shape.unsqueeze,
     np.broadcast_to: shape.broadcast_to,
     np.atleast_1d: shape.atleast_1d,
     np.atleast_2d: shape.atleast_2d,
@@ -238,14 +239,14 @@ FUNCTIONS: dict[Any, Ours] = {
     np.tensordot: lambda a, b, axes=2: einsum.tensordot(a, b, axes=axes),
     np.kron: products.kron,
     np.trace: products.trace,
-    np.einsum: lambda subscripts, *operands: einsum.einsum(subscripts, *operands),
+    np.einsum: einsum.einsum,
     np.linalg.cholesky: lambda a, *, upper=False: linalg.cholesky(a, upper=upper),
     np.linalg.det: linalg.det,
     np.linalg.eigh: lambda a, UPLO="L": linalg.eigh(a, UPLO),
     np.linalg.eigvalsh: lambda a, UPLO="L": linalg.eigvalsh(a, UPLO),
     np.linalg.inv: linalg.inv,
     np.linalg.matrix_norm: linalg.matrix_norm,
-    np.linalg.norm: lambda x, ord=None, axis=None, keepdims=False: linalg.norm(
+    np.linalg.norm: lambda x, ord=None, axis=None, keepdims=False: linalg.norm(  # noqa: A006 - NumPy's
         x, ord, axis, keepdims
     ),
     np.linalg.qr: lambda a, mode="reduced": linalg.qr(a, mode),
@@ -253,5 +254,6 @@ FUNCTIONS: dict[Any, Ours] = {
     np.linalg.solve: numpy_solve,
     np.linalg.svd: lambda a, full_matrices=True: linalg.svd(a, full_matrices),
     np.linalg.vector_norm: linalg.vector_norm,
+    np.interp: interp.interp,
     np.convolve: signal.convolve,
 }

@@ -7,7 +7,7 @@ TypeError: nothing falls back to object arrays, and no history is dropped on the
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **keywords: Any) -> Any:
+def array_ufunc(_self: Tensor, ufunc: Any, method: str, *inputs: Any, **keywords: Any) -> Any:
     """Carry out a NumPy ufunc, or one of its methods, on tensors."""
     out = keywords.pop("out", None)
     if out is not None:
@@ -44,7 +44,7 @@ def array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **keywords:
 
 
 def array_function(
-    self: Tensor, function: Callable[..., Any], types: Any, args: Any, kwargs: Any
+    _self: Tensor, function: Callable[..., Any], _types: Any, args: Any, kwargs: Any
 ) -> Any:
     """Carry out a NumPy function on tensors."""
     ours = FUNCTIONS.get(function)
@@ -53,7 +53,7 @@ def array_function(
     return ours(*args, **kwargs)
 
 
-def _refuse(name: str, keywords: dict[str, Any]) -> Any:
+def _refuse(name: str, keywords: dict[str, Any]) -> NoReturn:
     detail = f" with {', '.join(keywords)}=" if keywords else ""
     message = (
         f"numpy's {name}(){detail} has no derivative here, and a tensor is not converted to an"

@@ -124,9 +124,7 @@ class Elementwise:
     @functools.cached_property
     def saves(self) -> tuple[frozenset[str], ...]:
         """Per parameter, which of the parameters and `out` its gradient reads."""
-        return tuple(
-            frozenset() if e is None else reads(e) - {"g"} for e in self.gradients()
-        )
+        return tuple(frozenset() if e is None else reads(e) - {"g"} for e in self.gradients())
 
 
 class Structural:
@@ -207,9 +205,7 @@ class VjpRule:
 @overload
 def elementwise(template: Callable[..., Any]) -> Elementwise: ...
 @overload
-def elementwise(
-    template: str, **options: Any
-) -> Callable[[Callable[..., Any]], Elementwise]: ...
+def elementwise(template: str, **options: Any) -> Callable[[Callable[..., Any]], Elementwise]: ...
 def elementwise(template: Any, **options: Any) -> Any:
     """Declare an elementwise op.
 
@@ -230,8 +226,9 @@ def structural(**options: Any) -> Callable[[Callable[..., Any]], Structural]: ..
 def structural(kernel: Any = None, **options: Any) -> Any:
     """Declare a structural op.
 
-    Options: `node` (its name on the tape), `suffix` (what that name ends in), `view` (the result may share memory with the first
-    input), `outputs` (how many), `variadic` (any number of inputs, given as `*arrays`).
+    Options: `node` (its name on the tape), `suffix` (what that name ends in), `view`
+    (the result may share memory with the first input), `outputs` (how many), `variadic` (any
+    number of inputs, given as `*arrays`).
     """
     if kernel is not None:
         return register(Structural(kernel))

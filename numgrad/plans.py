@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from numgrad import compiled
+from numgrad import compiled, dtypes
 from numgrad.expr import evaluate
 from numgrad.modes import modes
 from numgrad.tape import Node, Output, Plan
@@ -38,6 +38,7 @@ class ElementwisePlan(Plan):
         self.keeps_out = "out" in read
 
     def pull(self, node: Node, g: Any) -> list[Any]:
+        """Run the fused kernels on the values that the node saved."""
         if modes.strict_ieee:
             return self._strict(node, g)
         return self._pull(node, g)
@@ -63,7 +64,7 @@ class ElementwisePlan(Plan):
 
         def pull(node: Node, g: Any) -> list[Any]:
             saved: Any = node.saved
-            results = [None] * width
+            results: list[Any] = [None] * width
             for k in identity:
                 results[k] = g
             for kernel, reads, gives in steps:
@@ -86,7 +87,7 @@ class ElementwisePlan(Plan):
                 """The commonest case: one gradient, which reads one saved value."""
                 value = node.saved[read]  # type: ignore[index]
                 result = kernel(g, value.array if type(value) is Tensor else value)
-                results = [None] * width
+                results: list[Any] = [None] * width
                 results[give] = result if type(result) is ndarray else np.asarray(result)
                 return results
 
@@ -94,8 +95,9 @@ class ElementwisePlan(Plan):
         return pull
 
     def pull_recorded(self, node: Node, g: Any) -> list[Any]:
+        """Evaluate the expressions that the kernels are made of, on tensors."""
         expressions = self.op.gradients(strict=modes.strict_ieee)
-        roots = [expressions[k] for k in self.needs]
+        roots = [e for k in self.needs if (e := expressions[k]) is not None]
         environment = {"g": g, **unpack(node, self.keeps, self.op.params)}
         gradients: list[Any] = [None] * len(node.edges)
         for k, value in zip(self.needs, evaluate(roots, environment), strict=True):
@@ -131,6 +133,7 @@ class StructuralPlan(Plan):
         return len(rule.wrt) == 1 and rule.reads == self.keeps
 
     def raise_missing(self) -> NoReturn:
+        """Raise NotImplementedError for an input without a rule."""
         message = (
             f"{self.op.name}() has no derivative rule for its input"
             f" {self.op.params[self.missing[0]]!r}: detach() that input."
@@ -143,8 +146,7 @@ class StructuralPlan(Plan):
         if self.simple is not None and len(saved) == len(self.simple.reads):
             rule = self.simple
             wrapped = [alias(g, None)]
-            for value in saved:
-                wrapped.append(value if type(value) is Tensor else alias(value, None))
+            wrapped += [v if type(v) is Tensor else alias(v, None) for v in saved]
             keywords = {name: _metadata(node, name) for name in rule.metadata}
             gradients: list[Any] = [None] * len(node.edges)
             gradients[rule.wrt[0]] = rule.rule(*wrapped, **keywords).array
@@ -160,6 +162,7 @@ class StructuralPlan(Plan):
         return [None if t is None else t.array for t in self._apply(node, cotangents, values)]
 
     def pull_recorded(self, node: Node, g: Any) -> list[Any]:
+        """Run the rules on tensors with the history that they had."""
         return self._apply(node, g, unpack(node, self.keeps, self.op.params))
 
     def _apply(self, node: Node, g: Any, values: dict[str, Any]) -> list[Any]:
@@ -214,7 +217,8 @@ def _outputs(node: Node, arrays: Any, *, recorded: bool) -> Any:
         wrapped = tuple(alias(a, None) for a in arrays)
         if recorded:
             for k, t in enumerate(wrapped):
-                t._edge = node if k == 0 else Output(node, k)
+                if t.array.dtype.kind in dtypes.FLOATING:
+                    t._edge = node if k == 0 else Output(node, k)
         return wrapped
     t = alias(arrays, None)
     if recorded:

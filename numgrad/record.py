@@ -107,7 +107,8 @@ def kernel_code(op: Elementwise, arrays: list[Any]) -> str | None:
         return None
     result = np.result_type(*(a if isinstance(a, (float, int)) else a.dtype for a in typed))
     if result.kind in dtypes.EXACT or (
-        result == dtypes.float64 and all(isinstance(a, (float, int)) or a.dtype.kind in dtypes.EXACT for a in typed)
+        result == dtypes.float64
+        and all(isinstance(a, (float, int)) or a.dtype.kind in dtypes.EXACT for a in typed)
     ):
         # Exact arrays, perhaps with a Python float: the result is exact or of the default dtype.
         if op.integers is not None and result.kind in dtypes.EXACT:

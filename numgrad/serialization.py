@@ -66,7 +66,9 @@ def deepcopied(t: Tensor, memo: dict[Any, Any]) -> Tensor:
         # A tensor stands for the copied memory, and hands its counter to all that show it.
         memo[id(owner)] = (alias(memory_of(owner), None), owner)
     root, _ = memo[id(owner)]
-    twin = alias(np.ndarray(array.shape, array.dtype, root.array, offset, array.strides), root.counter())
+    twin = alias(
+        np.ndarray(array.shape, array.dtype, root.array, offset, array.strides), root.counter()
+    )
     twin._wants = t._wants
     memo[id(t)] = twin
     if t._base is not None:
@@ -86,7 +88,7 @@ def allocate(content: bytes) -> np.ndarray[Any, Any]:
     return np.frombuffer(content, np.uint8).copy()
 
 
-def rebuild(  # noqa: PLR0913 - what describes an array
+def rebuild(
     memory: np.ndarray[Any, Any],
     offset: int,
     shape: tuple[int, ...],

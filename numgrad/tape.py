@@ -111,7 +111,9 @@ class Node:
         Only called for names that are not found otherwise.
         """
         if name.startswith("_saved_"):
-            names = dict(zip(("self", "other", "result"), (*self.plan.params[:2], "out"), strict=False))
+            names = dict(
+                zip(("self", "other", "result"), (*self.plan.params[:2], "out"), strict=False)
+            )
             wanted = names.get(name.removeprefix("_saved_"), name.removeprefix("_saved_"))
             if wanted in self.plan.keeps:
                 self.check()
@@ -199,8 +201,8 @@ def _edge_as_pair(edge: Edge) -> tuple[Node | AccumulateGrad | None, int]:
 def raise_freed(name: str) -> NoReturn:
     """Raise the error for a second walk through a graph."""
     message = (
-        f"backward() needs the saved values of {name}, but they were freed when the graph was walked"
-        " before: pass retain_graph=True to the earlier backward() or grad()."
+        f"backward() needs the saved values of {name}, but they were freed when the graph was"
+        " walked before: pass retain_graph=True to the earlier backward() or grad()."
     )
     raise RuntimeError(message)
 

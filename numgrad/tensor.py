@@ -8,18 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from numgrad import dtypes, printing
+from numgrad import dtypes
 from numgrad.arrays import array_of
-from numgrad.errors import ScalarError, ShapeError
+from numgrad.conversions import Convertible
+from numgrad.errors import ShapeError
 from numgrad.modes import modes
 from numgrad.tape import INFERENCE, Counter, Extra, Node, Output, raise_inference
-from numgrad.value import Value
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
-class Tensor(Value):
+class Tensor(Convertible):
     """An n-dimensional array that gradients can be taken with respect to.
 
     `Tensor(data, requires_grad=False, dtype=None)` copies `data`, like `numgrad.tensor`.
@@ -33,8 +30,6 @@ class Tensor(Value):
     # The rest lives in `__dict__`, which few tensors have, with the defaults below.
     __slots__ = ("__dict__", "__weakref__", "_counter", "_edge", "_wants", "array")
 
-    # The values.
-    array: np.ndarray[Any, Any]
     # Where the gradient of a computed tensor goes; None for leaves.
     _edge: Node | Output | None
     # Whether a leaf requires grad.
@@ -53,7 +48,7 @@ class Tensor(Value):
     # NumPy hands its functions to us, see numpy_protocol.
     __array_priority__ = 1000
 
-    def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None) -> None:  # noqa: FBT001, FBT002
+    def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None) -> None:
         self.array = array_of(data, dtype)
         self._edge = None
         self._wants = False
@@ -66,12 +61,14 @@ class Tensor(Value):
     @property
     def shape(self) -> tuple[int, ...]:
         """Its extents, as a tuple."""
-        return self.array.shape
+        shape: tuple[int, ...] = self.array.shape
+        return shape
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """Its NumPy dtype."""
-        return self.array.dtype
+        dtype: np.dtype[Any] = self.array.dtype
+        return dtype
 
     @property
     def ndim(self) -> int:
@@ -88,6 +85,10 @@ class Tensor(Value):
         """Bytes of all elements."""
         return self.array.nbytes
 
+    def size(self, dim: int | None = None) -> Any:
+        """Return its extents, or that of one dimension."""
+        return self.array.shape if dim is None else self.array.shape[dim]
+
     def dim(self) -> int:
         """Return how many dimensions it has."""
         return self.array.ndim
@@ -96,9 +97,11 @@ class Tensor(Value):
         """Return how many elements it has."""
         return self.array.size
 
+    nelement = numel
+
     def is_floating_point(self) -> bool:
         """Whether its dtype is a floating one."""
-        return self.array.dtype.kind == "f"
+        return bool(self.array.dtype.kind == "f")
 
     def is_contiguous(self) -> bool:
         """Whether its elements lie in row-major order without gaps."""
@@ -131,7 +134,7 @@ class Tensor(Value):
             raise_inference("requires_grad cannot be set on an inference tensor")
         self._wants = bool(value)
 
-    def requires_grad_(self, requires_grad: bool = True) -> Tensor:  # noqa: FBT001, FBT002 - PyTorch's signature
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Set `requires_grad` and return the tensor."""
         self.requires_grad = requires_grad
         return self
@@ -178,7 +181,7 @@ class Tensor(Value):
 
     def check_view(self) -> None:
         """Raise RuntimeError if the base of this view was rewritten with history since."""
-        if self._base is not None and self._base._edge is not self._base_edge:  # noqa: SLF001
+        if self._base is not None and self._base._edge is not self._base_edge:
             message = (
                 "a view was used after its base had been changed in place by a recorded operation:"
                 " take the view again from the base, or clone() it before the change."
@@ -249,7 +252,9 @@ class Tensor(Value):
         Raises RuntimeError on a view: its base would keep the history.
         """
         if self._base is not None:
-            message = "detach_() cannot cut a view from its base: use detach(), which makes a new one."
+            message = (
+                "detach_() cannot cut a view from its base: use detach(), which makes a new one."
+            )
             raise RuntimeError(message)
         self._edge = None
         self._wants = False
@@ -269,119 +274,22 @@ class Tensor(Value):
         self.counter().value += 1
         self.array = array
 
-    # --- to plain Python and NumPy --------------------------------------------------------
-
-    def numpy(self, *, force: bool = False) -> np.ndarray[Any, Any]:
-        """Return the array itself, sharing memory.
-
-        Raises RuntimeError for a tensor that requires grad while gradients are recorded, unless
-        `force`: the array would not know of the history.
-        """
-        if self.requires_grad and modes.recording and not force:
-            message = (
-                "numpy() on a tensor that requires grad would drop its history:"
-                " use x.detach().numpy()."
-            )
-            raise RuntimeError(message)
-        return self.array
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
-        return np.array(self.numpy(), dtype=dtype, copy=copy)
-
-    def item(self) -> Any:
-        """Return the only element as a Python number.
-
-        Raises ScalarError (a RuntimeError and a ValueError) for another number of elements.
-        """
-        self.need_scalar("item")
-        return self.array.item()
-
-    def tolist(self) -> Any:
-        """Return the elements as nested lists, or as a number for a 0-d tensor."""
-        return self.array.tolist()
-
-    def need_scalar(self, name: str) -> None:
-        """Raise ScalarError unless there is exactly one element."""
-        if self.array.size != 1:
-            message = (
-                f"{name}() takes a tensor of one element, got shape {self.shape}:"
-                " index one, reduce first, or use tolist()."
-            )
-            raise ScalarError(message)
-
-    def __bool__(self) -> bool:
-        if self.array.size != 1:
-            message = (
-                f"the truth of a tensor of shape {self.shape} is ambiguous: use x.any() or x.all()."
-            )
-            raise ScalarError(message)
-        return bool(self.array)
-
-    def __float__(self) -> float:
-        return float(self._implicit("float"))
-
-    def __int__(self) -> int:
-        return int(self._implicit("int"))
-
-    def __complex__(self) -> complex:
-        return complex(self._implicit("complex"))
-
-    def _implicit(self, name: str) -> Any:
-        self.need_scalar(name)
-        if self.requires_grad and modes.recording:
-            warnings.warn(
-                f"{name}() of a tensor that requires grad drops its history: use x.item() if that"
-                " is meant.",
-                UserWarning,
-                stacklevel=3,
-            )
-        return self.array.item()
-
-    def __index__(self) -> int:
-        if self.array.size != 1 or self.array.dtype.kind not in "iub":
-            message = (
-                f"only integer tensors of one element can be an index, got shape {self.shape} and"
-                f" dtype {self.dtype}."
-            )
-            raise TypeError(message)
-        return int(self.array.item())
-
-    def __len__(self) -> int:
-        if self.array.ndim == 0:
-            message = "len() of a 0-d tensor: it has no dimensions."
-            raise TypeError(message)
-        return len(self.array)
-
-    def __iter__(self) -> Iterator[Tensor]:
-        if self.array.ndim == 0:
-            message = "iteration over a 0-d tensor: it has no dimensions, use item()."
-            raise TypeError(message)
-        return (self[k] for k in range(len(self.array)))  # type: ignore[index]
-
     __hash__ = object.__hash__
 
-    # --- text ------------------------------------------------------------------------------
-
-    def __repr__(self) -> str:
-        suffixes = []
-        if self._edge is not None:
-            suffixes.append(f"grad_fn=<{self.grad_fn.name()}>")  # type: ignore[union-attr]
-        elif self._wants:
-            suffixes.append("requires_grad=True")
-        return printing.format_array(
-            self.array, suffixes=suffixes, default_dtype=dtypes.get_default_dtype()
-        )
-
-    def __format__(self, spec: str) -> str:
-        if not spec:
-            return str(self)
-        if self.array.size != 1:
-            message = (
-                f"format {spec!r} takes a tensor of one element, got shape {self.shape}:"
-                " format the elements of x.tolist()."
-            )
-            raise TypeError(message)
-        return format(self.array.item(), spec)
+    if TYPE_CHECKING:
+        # numgrad.methods gives these, and a method for most functions.
+        def __getattr__(self, name: str) -> Any: ...
+        def __setattr__(self, name: str, value: Any) -> None: ...
+        def __getitem__(self, key: Any) -> Tensor: ...
+        def __setitem__(self, key: Any, value: Any) -> None: ...
+        def __matmul__(self, other: Any) -> Tensor: ...
+        def __rmatmul__(self, other: Any) -> Tensor: ...
+        def __pow__(self, other: Any) -> Tensor: ...
+        def __rpow__(self, other: Any) -> Tensor: ...
+        def __floordiv__(self, other: Any) -> Tensor: ...
+        def __mod__(self, other: Any) -> Tensor: ...
+        def __eq__(self, other: object) -> Tensor: ...  # type: ignore[override]
+        def __ne__(self, other: object) -> Tensor: ...  # type: ignore[override]
 
 
 def alias(array: np.ndarray[Any, Any], counter: Counter | None) -> Tensor:

@@ -46,7 +46,9 @@ class TestSeeds:
         with pytest.raises(ng.errors.ShapeError):
             y.backward(ng.ones(shape))
 
-    @pytest.mark.parametrize("seed", [np.array([1.0, 2.0]), ng.tensor([1, 2]), ng.tensor([1.0, 2.0], dtype=ng.float32)])
+    @pytest.mark.parametrize(
+        "seed", [np.array([1.0, 2.0]), ng.tensor([1, 2]), ng.tensor([1.0, 2.0], dtype=ng.float32)]
+    )
     def test_arrays_and_other_real_dtypes_serve(self, seed) -> None:
         x = leaf([1.0, 1.0])
         (x * 3).backward(seed)
@@ -67,7 +69,7 @@ class TestSeeds:
             (leaf(1.0) * 2).backward(np.array(1j))
 
     def test_output_without_grad_names_causes(self) -> None:
-        with pytest.raises(RuntimeError, match="does not require grad.*detach"):
+        with pytest.raises(RuntimeError, match=r"does not require grad.*detach"):
             ng.ones(1).backward()
 
     def test_counts_that_differ(self) -> None:

@@ -102,7 +102,7 @@ def differentiable_ops():
     return {
         name
         for name, op in REGISTRY.items()
-        if (op.differentiable if isinstance(op, Elementwise) else op.rules)
+        if (op.differentiable if isinstance(op, Elementwise) else getattr(op, "rules", ()))
     }
 
 

@@ -49,12 +49,12 @@ class TestIntermediates:
             (lambda y, w: y.add_(w), [2.0, 4.0]),
             (lambda y, w: y.mul_(w), [10.0, 24.0]),
             (lambda y, w: y.div_(w), [0.4, 4.0 / 6.0]),
-            (lambda y, w: y.exp_(), [2 * np.exp(1), 4 * np.exp(4)]),
-            (lambda y, w: y.zero_(), [0.0, 0.0]),
-            (lambda y, w: y.fill_(2.0), [0.0, 0.0]),
+            (lambda y, _: y.exp_(), [2 * np.exp(1), 4 * np.exp(4)]),
+            (lambda y, _: y.zero_(), [0.0, 0.0]),
+            (lambda y, _: y.fill_(2.0), [0.0, 0.0]),
             (lambda y, w: y.copy_(w), [0.0, 0.0]),
-            (lambda y, w: y.pow_(3), [6.0, 4 * 3 * 16.0]),
-            (lambda y, w: y.mul_(y), [4.0, 32.0]),
+            (lambda y, _: y.pow_(3), [6.0, 4 * 3 * 16.0]),
+            (lambda y, _: y.mul_(y), [4.0, 32.0]),
             (lambda y, w: y.__setitem__(0, w[1]), [0.0, 4.0]),
         ],
     )
@@ -95,7 +95,9 @@ class TestVersions:
         x, w = leaf([1.0, 2.0]), ng.tensor([3.0, 4.0])
         y = x * w
         w.add_(1)
-        with pytest.raises(RuntimeError, match=r"mul\(\).*shape \(2,\).*version 0.*version 1.*clone"):
+        with pytest.raises(
+            RuntimeError, match=r"mul\(\).*shape \(2,\).*version 0.*version 1.*clone"
+        ):
             y.sum().backward()
 
     @pytest.mark.parametrize("context", [ng.no_grad, ng.enable_grad])

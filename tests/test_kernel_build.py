@@ -17,10 +17,10 @@ from tests.kernel_texts import elementwise, source
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def run(program, store, **variables):
+def run(program, store, *arguments, **variables):
     """What a new process prints."""
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program],
+        [sys.executable, "-W", "error", "-c", program, *arguments],
         env=os.environ | {"PYTHONPATH": str(ROOT), "NUMGRAD_CACHE_DIR": str(store)} | variables,
         capture_output=True,
         text=True,
@@ -95,6 +95,37 @@ print(os.waitpid(child, 0)[1])
 thread.join()
 """
     assert run(program, tmp_path / "store") == ["0"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_child_may_load_that_was_forked_while_a_thread_loads(tmp_path):
+    program = f"""
+import os, sys, threading, warnings
+from numgrad.kernels import build, link
+warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside threads
+text = {source("x0 + 1", "d->d")!r}
+loading, forking, address = threading.Event(), threading.Event(), link.address
+def announced(*arguments):
+    loading.set()
+    forking.wait()
+    return address(*arguments)
+if "warm" in sys.argv:
+    link.address = announced
+    os.register_at_fork(before=forking.set)
+    thread = threading.Thread(target=build.kernel, args=("f", text, "d->d"))
+    thread.start()
+    loading.wait()
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if build.kernel("f", text, "d->d")(1.0) == 2 else 1)
+    assert "numba" not in sys.modules
+    print(os.waitpid(child, 0)[1])
+    thread.join()
+else:
+    build.kernel("f", text, "d->d")
+"""
+    assert run(program, tmp_path / "store") == []
+    assert run(program, tmp_path / "store", "warm") == ["0"]
 
 
 def test_all_that_kernels_may_call_is_there_without_numba(tmp_path):
@@ -312,6 +343,32 @@ def test_a_wrong_text_is_an_internal_error_that_shows_it(expression, message):
     (note,) = caught.value.__notes__
     assert note.startswith("This was the kernel f for d->d:\n")
     assert expression in note
+
+
+# Types, core, and the steps of each case that gets code of its own; None is any step.
+CASES = [
+    ("d->d", None, [[8, 8], [8, 8]]),
+    ("f->f", None, [[4, 4], [4, 4]]),
+    ("d->f", None, [[8, 4]]),
+    ("dd->?", None, [[8, 8, 1], [0, 8, 1], [8, 0, 1]]),
+    ("dl->d", None, [[8, 8, 8], [8, 8, 8], [0, 8, 8], [8, 0, 8]]),
+    ("dd->dd", None, [[8, 8, 8, 8], [0, 8, 8, 8], [8, 0, 8, 8]]),
+    ("fff->f", None, [[4, 4, 4, 4], [4, 4, 4, 4], [0, 4, 4, 4]]),
+    ("d->d", "(n)->()", [[None, None, 8]]),
+    ("df->d", "(m, n),(n)->(m)", [[None, None, None, None, 8, 4, 8]]),
+    ("d->d", "()->()", []),
+]
+
+
+@pytest.mark.parametrize(("types", "core", "steps"), CASES)
+def test_cases_with_code_of_their_own(types, core, steps):
+    from numgrad.kernels import object_code
+
+    cases = list(object_code._cases(types, core))
+    assert [case.steps for case in cases] == steps
+    # Where there is one in place, it comes before the other that fits the same steps.
+    repeated = steps[:1] == steps[1:2]
+    assert [case.in_place for case in cases] == [repeated and case is cases[0] for case in cases]
 
 
 @pytest.mark.skipif(not cpu.is_x86_64(), reason="registers of x86-64")

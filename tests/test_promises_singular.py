@@ -70,6 +70,8 @@ FIRST = [
     ("sqrt of a square", lambda x: ng.sqrt(x * x), [[0.0]], [[0]]),
     ("0 times sqrt", lambda x: 0.0 * ng.sqrt(x), [[0.0]], [[0]]),
     ("sqrt at 0, read", lambda x: ng.sqrt(x) * 2.0, [[0.0]], [[INF]]),
+    ("infinities of both signs", lambda x: ng.sqrt(x) + ng.reciprocal(x), [[0.0]], [[NAN]]),
+    ("sum of such", lambda x: ng.sqrt(x + ng.zeros(2)) / ng.tensor([1.0, -1.0]), [[0.0]], [[NAN]]),
     ("nan", lambda x: ng.exp(x) * ng.sin(x), [[NAN]], [[NAN]]),
     ("norm of nothing", ng.norm, [[]], [[]]),
     ("sum of nothing", ng.sum, [[]], [[]]),

@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-from numgrad.autograd.gradients import backward, grad
 from numgrad.autograd.grad_modes import (
     enable_grad,
     inference_mode,
@@ -18,6 +17,7 @@ from numgrad.autograd.grad_modes import (
     set_grad_enabled,
     strict_ieee,
 )
+from numgrad.autograd.gradients import backward, grad
 
 __all__ = [
     "backward",

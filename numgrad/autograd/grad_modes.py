@@ -46,7 +46,7 @@ class _Mode:
         """Make another one like it: a decorated function may run in several threads at once."""
         mode: _Mode = object.__new__(type(self))
         mode.settings = self.settings
-        mode._before = []  # noqa: SLF001 - its own class
+        mode._before = []
         return mode
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -122,11 +122,11 @@ class set_grad_enabled(_Mode):  # noqa: N801 - PyTorch's name
     False
     """
 
-    def __new__(cls, mode: bool) -> Any:  # noqa: FBT001 - PyTorch's signature
+    def __new__(cls, mode: bool) -> Any:  # noqa: ARG004 - for __init__
         """Make the context manager."""
         return object.__new__(cls)
 
-    def __init__(self, mode: bool) -> None:  # noqa: FBT001 - PyTorch's signature
+    def __init__(self, mode: bool) -> None:
         super().__init__()
         self.settings = {"recording": bool(mode)}
         self._outside = modes.recording
@@ -143,7 +143,7 @@ class set_grad_enabled(_Mode):  # noqa: N801 - PyTorch's name
 
     def _again(self) -> _Mode:
         mode: Any = super()._again()
-        mode._outside = modes.recording
+        mode._outside = modes.recording  # noqa: SLF001 - its own class
         return mode  # type: ignore[no-any-return]
 
 
@@ -158,13 +158,13 @@ class inference_mode(_Mode):  # noqa: N801 - PyTorch's name
     True
     """
 
-    def __new__(cls, mode: Any = True) -> Any:  # noqa: FBT002 - PyTorch's signature
+    def __new__(cls, mode: Any = True) -> Any:
         """Make the context manager; or decorate, where used without parentheses."""
         if callable(mode):
             return cls()(mode)
         return object.__new__(cls)
 
-    def __init__(self, mode: bool = True) -> None:  # noqa: FBT001, FBT002 - PyTorch's signature
+    def __init__(self, mode: bool = True) -> None:
         super().__init__()
         self.settings = {"recording": False, "inference": True} if mode else {}
 
@@ -185,11 +185,11 @@ class strict_ieee(_Mode):  # noqa: N801 - named like the modes above
     (tensor(nan),)
     """
 
-    def __new__(cls, mode: bool = True) -> Any:  # noqa: FBT001, FBT002 - like set_grad_enabled
+    def __new__(cls, mode: bool = True) -> Any:  # noqa: ARG004 - for __init__
         """Make the context manager."""
         return object.__new__(cls)
 
-    def __init__(self, mode: bool = True) -> None:  # noqa: FBT001, FBT002 - like set_grad_enabled
+    def __init__(self, mode: bool = True) -> None:
         super().__init__()
         self.settings = {"strict_ieee": mode}
 

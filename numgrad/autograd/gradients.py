@@ -9,19 +9,20 @@ import numpy as np
 from numgrad.backward import Walk
 from numgrad.errors import ShapeError
 from numgrad.modes import modes
+from numgrad.ops.convert import clone, to
 from numgrad.tensor import Tensor, alias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     Seed: TypeAlias = Tensor | np.ndarray[Any, Any] | float | None
 
 
-def backward(  # noqa: PLR0913 - PyTorch's signature
+def backward(
     tensors: Tensor | Sequence[Tensor],
     grad_tensors: Seed | Sequence[Seed] = None,
     retain_graph: bool | None = None,
-    create_graph: bool = False,  # noqa: FBT001, FBT002
+    create_graph: bool = False,
     *,
     inputs: Tensor | Sequence[Tensor] | None = None,
 ) -> None:
@@ -67,16 +68,16 @@ def backward(  # noqa: PLR0913 - PyTorch's signature
             _accumulate(t, walk.gradient(t), owned=False)
 
 
-def grad(  # noqa: PLR0913 - PyTorch's signature
+def grad(
     outputs: Tensor | Sequence[Tensor],
     inputs: Tensor | Sequence[Tensor],
     grad_outputs: Seed | Sequence[Seed] = None,
     retain_graph: bool | None = None,
-    create_graph: bool = False,  # noqa: FBT001, FBT002
+    create_graph: bool = False,
     allow_unused: bool | None = None,
     *,
     materialize_grads: bool = False,
-) -> tuple[Tensor | None, ...]:
+) -> tuple[Tensor, ...]:
     """Return the gradients of `outputs` with respect to `inputs`, leaving every `.grad` alone.
 
     Args:
@@ -105,7 +106,7 @@ def grad(  # noqa: PLR0913 - PyTorch's signature
     sources = (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
     seeds = _seeds("grad", sources, grad_outputs)
     walk = _walk(sources, seeds, wanted, retain_graph, create_graph)
-    results: list[Tensor | None] = []
+    results: list[Any] = []
     for position, t in enumerate(wanted):
         gradient = walk.gradient(t)
         if gradient is None:
@@ -173,7 +174,7 @@ def _seeds(name: str, outputs: Sequence[Tensor], given: Any) -> list[Tensor]:
     return [_seed(name, t, seed) for t, seed in zip(outputs, given, strict=True)]
 
 
-def _seed(name: str, output: Any, seed: Any) -> Tensor:
+def _seed(name: str, output: Any, seed: Any) -> Tensor:  # noqa: C901 - one check after the other
     if type(output) is not Tensor and not isinstance(output, Tensor):
         message = f"{name}() differentiates tensors, got {type(output).__name__}."
         raise TypeError(message)
@@ -207,7 +208,7 @@ def _seed(name: str, output: Any, seed: Any) -> Tensor:
     if tensor.array.dtype.kind == "c":
         message = f"{name}() got a complex seed for an output of dtype {array.dtype}."
         raise RuntimeError(message)
-    return tensor.to(array.dtype)  # type: ignore[attr-defined, no-any-return]
+    return to(tensor, array.dtype)
 
 
 def _raise_no_seed(name: str, shape: tuple[int, ...]) -> NoReturn:
@@ -215,7 +216,7 @@ def _raise_no_seed(name: str, shape: tuple[int, ...]) -> NoReturn:
     argument = "gradient" if name == "backward" else "grad_outputs"
     message = (
         f"{name}() from shape {shape} needs a gradient: pass {argument}=numgrad.ones({extents}),"
-        " or reduce first, as in y.sum()."
+        " or reduce first, as in y.sum().backward()."
     )
     raise RuntimeError(message)
 
@@ -244,4 +245,4 @@ def _accumulate(t: Tensor, gradient: Any, *, owned: bool) -> None:
 
 def alias_of_recorded(gradient: Tensor) -> Tensor:
     """Copy a gradient that is on the tape, in memory of its own."""
-    return gradient.clone()  # type: ignore[attr-defined, no-any-return]
+    return clone(gradient)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
 from numgrad.op import elementwise
-from numgrad.ops.choice import equal, greater, greater_equal, less, logical_and, logical_or, where
+from numgrad.ops.choice import equal, greater_equal, logical_and, logical_or, where
 
 
 @elementwise("{0} + {1}", integers=np.add)

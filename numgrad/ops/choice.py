@@ -42,9 +42,7 @@ def greater_equal(x: Any, y: Any) -> Any:
     """Where x is at least y, element by element."""
 
 
-@elementwise(
-    "({0} and {1})", logical=True, integers=np.logical_and, conditions=("x", "y")
-)
+@elementwise("({0} and {1})", logical=True, integers=np.logical_and, conditions=("x", "y"))
 def logical_and(x: Any, y: Any) -> Any:
     """Where both are true, element by element."""
 

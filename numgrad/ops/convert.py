@@ -38,7 +38,7 @@ def clone(x: Tensor) -> Tensor:
 
 def contiguous(x: Tensor) -> Tensor:
     """Return the tensor itself if it lies in row-major order without gaps, else such a copy."""
-    return x if x.is_contiguous() else _contiguous(x)  # type: ignore[no-any-return]
+    return x if x.is_contiguous() else _contiguous(x)
 
 
 @structural(node="Clone")

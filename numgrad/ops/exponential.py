@@ -12,6 +12,7 @@ from numgrad.op import elementwise
 from numgrad.ops.arithmetic import abs_, sqrt
 from numgrad.ops.choice import equal, greater_equal, less, logical_and, where
 from numgrad.ops.extremes import maximum
+from numgrad.ops.trigonometric import tanh
 
 LN2 = math.log(2)
 LN10 = math.log(10)
@@ -100,7 +101,19 @@ def sigmoid(x: Any) -> Any:
 
 @sigmoid.partial
 def _(x: Any, out: Any) -> Any:
-    return out * sigmoid(-x)  # 1 - out would cancel where x is large
+    return logistic_density(x)  # out * (1 - out) would cancel where x is large
+
+
+@elementwise
+def logistic_density(x: Any) -> Any:
+    """Derivative of `sigmoid`, element by element: exp(-x) / (1 + exp(-x))**2."""
+    e = exp(-abs_(x))
+    return e / ((1 + e) * (1 + e))
+
+
+@logistic_density.partial
+def _(x: Any, out: Any) -> Any:
+    return -out * tanh(0.5 * x)
 
 
 @elementwise

@@ -18,7 +18,6 @@ from numgrad.ops.choice import (
     logical_or,
     where,
 )
-from numgrad.value import lift
 
 if TYPE_CHECKING:
     from numgrad.tensor import Tensor
@@ -111,12 +110,12 @@ def _(x: Any, max: Any, out: Any) -> Any:
     return where(less_equal(x, max), 1, 0), where(greater(x, max), 1, 0)
 
 
-@elementwise("minimum(maximum({0}, {1}), {2})", integers=np.clip)
-def clamp_(x: Any, low: Any, high: Any) -> Any:
+@elementwise("minimum(maximum({0}, {1}), {2})", integers=np.clip, node="Clamp")
+def limited(x: Any, low: Any, high: Any) -> Any:
     """x, but at least `low` and at most `high`, and `high` where that is below `low`."""
 
 
-@clamp_.partial
+@limited.partial
 def _(x: Any, low: Any, high: Any, out: Any) -> Any:
     inside = logical_and(greater_equal(x, low), less_equal(x, high))
     below = logical_and(less(x, low), less_equal(low, high))
@@ -141,7 +140,7 @@ def clamp(x: Tensor, min: Any = None, max: Any = None) -> Tensor:
         return clamp_max(x, max)  # type: ignore[no-any-return]
     if max is None:
         return clamp_min(x, min)  # type: ignore[no-any-return]
-    return clamp_(x, min, max)  # type: ignore[no-any-return]
+    return limited(x, min, max)  # type: ignore[no-any-return]
 
 
 @elementwise("copysign({0}, {1})")

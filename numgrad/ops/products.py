@@ -61,7 +61,7 @@ def outer(x: Tensor, vec2: Tensor) -> Tensor:
 
 
 def kron(x: Tensor, other: Tensor) -> Tensor:
-    """Kronecker product: each element of x replaced by it times other; ranks are filled up in front.
+    """Kronecker product: each element of x times all of other; ranks are filled up in front.
 
     Source: numpy.kron, torch.kron.
 

@@ -1,6 +1,7 @@
 """Special functions, element by element. Values are those of `scipy.special`.
 
-They agree to 1e-14, relative to the larger of 1 and the value.
+They agree to 1e-14, relative to the larger of 1 and the value. `polygamma` below 0, whose terms may
+cancel, agrees relative to the largest of them.
 """
 
 from __future__ import annotations
@@ -64,8 +65,8 @@ def _(x: Any, out: Any) -> Any:
 def polygamma(order: Any, x: Any) -> Any:
     """Derivative of `digamma` of order 0, 1, 2, ..., element by element; nan for other orders.
 
-    At the poles 0, -1, -2, ... it is inf for odd orders, -inf for even ones. There is no derivative to the order.
-    Source: `scipy.special.polygamma`, which gives nan at -inf, too.
+    At the poles 0, -1, -2, ... it is inf for odd orders, -inf for even ones. There is no derivative
+    to the order. Source: `scipy.special.polygamma`, which gives nan at -inf, too.
     """
 
 

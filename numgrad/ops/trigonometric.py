@@ -44,6 +44,17 @@ def _(x: Any, out: Any) -> Any:
     return 1 + out * out
 
 
+@elementwise
+def one_minus_square(x: Any) -> Any:
+    """1 - x * x without cancellation where x is close to 1, element by element."""
+    return (1 - x) * (1 + x)
+
+
+@one_minus_square.partial
+def _(x: Any, out: Any) -> Any:
+    return -2 * x  # that of the factors would cancel where x is close to 0
+
+
 @elementwise("math.asin({0})")
 def asin(x: Any) -> Any:
     """Inverse sine, element by element; the derivative at -1 and 1 is inf."""
@@ -51,7 +62,7 @@ def asin(x: Any) -> Any:
 
 @asin.partial
 def _(x: Any, out: Any) -> Any:
-    return 1 / sqrt((1 - x) * (1 + x))
+    return 1 / sqrt(one_minus_square(x))
 
 
 @elementwise("math.acos({0})")
@@ -61,7 +72,7 @@ def acos(x: Any) -> Any:
 
 @acos.partial
 def _(x: Any, out: Any) -> Any:
-    return -1 / sqrt((1 - x) * (1 + x))
+    return -1 / sqrt(one_minus_square(x))
 
 
 @elementwise("math.atan({0})")
@@ -157,4 +168,4 @@ def atanh(x: Any) -> Any:
 
 @atanh.partial
 def _(x: Any, out: Any) -> Any:
-    return where(greater(abs_(x), 1), math.nan, 1 / ((1 - x) * (1 + x)))
+    return where(greater(abs_(x), 1), math.nan, 1 / one_minus_square(x))
