@@ -35,12 +35,7 @@ from numgrad.creation import (
     tensor,
     zeros,
     zeros_like,
-)
-from numgrad.creation import (
     as_tensor as asarray,
-)
-from numgrad.dtypes import (
-    boolean as bool,
 )
 from numgrad.dtypes import (
     double,
@@ -49,19 +44,16 @@ from numgrad.dtypes import (
     float64,
     get_default_dtype,
     half,
-    int8,
     int16,
     int32,
     int64,
+    int8,
     long,
     set_default_dtype,
     short,
     uint8,
-)
-from numgrad.dtypes import (
+    boolean as bool,
     float32 as float,
-)
-from numgrad.dtypes import (
     int32 as int,
 )
 from numgrad.functions import (
@@ -118,9 +110,9 @@ from numgrad.functions import (
     less_equal,
     lgamma,
     log,
+    log10,
     log1p,
     log2,
-    log10,
     logaddexp,
     logaddexp2,
     logical_and,
@@ -161,13 +153,12 @@ from numgrad.functions import (
 )
 from numgrad.ops.closeness import (
     allclose,
+    equal,
     isclose,
 )
 from numgrad.ops.convert import (
     astype,
     clone,
-)
-from numgrad.ops.convert import (
     clone as copy,
 )
 from numgrad.ops.diagonals import (
@@ -191,8 +182,6 @@ from numgrad.ops.extrema import (
 )
 from numgrad.ops.extremes import (
     clamp,
-)
-from numgrad.ops.extremes import (
     clamp as clip,
 )
 from numgrad.ops.index import (
@@ -208,7 +197,6 @@ from numgrad.ops.join import (
     chunk,
     hstack,
     meshgrid,
-    repeat,
     repeat_interleave,
     split,
     stack,
@@ -216,17 +204,10 @@ from numgrad.ops.join import (
     tile,
     unbind,
     vstack,
-)
-from numgrad.ops.join import (
     cat as concat,
-)
-from numgrad.ops.join import (
     cat as concatenate,
-)
-from numgrad.ops.join import (
+    repeat,
     tensor_split as array_split,
-)
-from numgrad.ops.join import (
     unbind as unstack,
 )
 from numgrad.ops.masks import (
@@ -257,14 +238,8 @@ from numgrad.ops.permute import (
     swapaxes,
     t,
     transpose,
-)
-from numgrad.ops.permute import (
     moveaxis as movedim,
-)
-from numgrad.ops.permute import (
     permute as permute_dims,
-)
-from numgrad.ops.permute import (
     swapaxes as swapdims,
 )
 from numgrad.ops.products import (
@@ -311,11 +286,7 @@ from numgrad.ops.shape import (
     unflatten,
     unsqueeze,
     view,
-)
-from numgrad.ops.shape import (
     unsqueeze as expand_dims,
-)
-from numgrad.ops.shape import (
     view_like as view_as,
 )
 from numgrad.ops.signal import (
@@ -421,6 +392,7 @@ __all__ = [
     "empty_like",
     "enable_grad",
     "eq",
+    "equal",
     "erf",
     "erfc",
     "errors",
@@ -463,10 +435,10 @@ __all__ = [
     "inference_mode",
     "inner",
     "int",
-    "int8",
     "int16",
     "int32",
     "int64",
+    "int8",
     "interp",
     "is_grad_enabled",
     "is_inference_mode_enabled",
@@ -484,9 +456,9 @@ __all__ = [
     "linspace",
     "load",
     "log",
+    "log10",
     "log1p",
     "log2",
-    "log10",
     "log_softmax",
     "logaddexp",
     "logaddexp2",

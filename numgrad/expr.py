@@ -82,7 +82,11 @@ def evaluate(roots: Iterable[Expression], environment: dict[str, Any]) -> list[A
         if isinstance(e, Input):
             values[id(e)] = environment[e.name]
         elif isinstance(e, Apply):
-            values[id(e)] = e.op(*[values.get(id(a), a) for a in e.args])
+            args = [values.get(id(a), a) for a in e.args]
+            value = e.op(*args)
+            # What is made of numbers alone is a number: as a tensor it would have a dtype to say.
+            numbers = not any(isinstance(a, Value) for a in args)
+            values[id(e)] = value.item() if numbers else value
     return [values.get(id(root), root) for root in roots]
 
 

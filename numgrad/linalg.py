@@ -4,11 +4,11 @@ The dimensions before the last two are batches. Integers give the default dtype;
 float32.
 
 >>> import numgrad as ng
->>> A = ng.tensor([[2.0, 1.0], [1.0, 3.0]], requires_grad=True)
->>> ng.linalg.norm(A, "nuc").backward()
+>>> A = ng.tensor([[2.0, 0.0], [0.0, 4.0]], requires_grad=True)
+>>> ng.linalg.det(A).backward()
 >>> A.grad
-tensor([[ 3., -1.],
-        [-1.,  2.]])
+tensor([[4.0000, 0.0000],
+        [0.0000, 2.0000]])
 """
 
 from __future__ import annotations

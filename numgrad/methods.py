@@ -47,7 +47,7 @@ NAMES: dict[Any, str] = {
         arctan2 hypot sinh cosh tanh asinh arcsinh acosh arccosh atanh arctanh floor ceil trunc fix
         frac remainder floor_divide fmod maximum minimum fmax fmin clamp_min clamp_max copysign lerp
         erf erfc lgamma digamma xlogy relu""",
-    closeness: "isclose allclose",
+    closeness: "isclose allclose equal",
     convert: "clone contiguous to astype double long type_as",
     diagonals: "diagonal diag tril triu",
     extremes: "clamp",

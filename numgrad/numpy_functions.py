@@ -194,6 +194,7 @@ FUNCTIONS: dict[Any, Ours] = {
     np.argsort: _argsort,
     np.isclose: closeness.isclose,
     np.allclose: closeness.allclose,
+    np.array_equal: closeness.equal,
     np.reshape: _reshape,
     np.ravel: shape.ravel,
     np.transpose: _transpose,

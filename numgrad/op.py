@@ -54,13 +54,14 @@ class Elementwise:
         body: Callable[..., Any],
         template: str | None,
         *,
+        name: str | None = None,
         node: str | None = None,
         integers: Callable[..., Any] | None = None,
         conditions: tuple[str, ...] = (),
         logical: bool = False,
     ) -> None:
         functools.update_wrapper(self, body)
-        self.name = body.__name__.rstrip("_")
+        self.name = name or body.__name__.rstrip("_")
         self.node = node or node_name(self.name)
         self.body = body
         self.template = template
@@ -210,7 +211,7 @@ def elementwise(template: Any, **options: Any) -> Any:
     """Declare an elementwise op.
 
     `@elementwise("math.sin({0})")` is a primitive; bare `@elementwise` a composite. Options:
-    `node` (its name on the tape), `integers` (the NumPy function that serves integer and bool
+    `name` (where it is not the function's), `node` (its name on the tape), `integers` (the NumPy function that serves integer and bool
     arrays; without one they are converted to the default dtype), `conditions` (parameters that
     are bool), `logical` (the result is bool). A composite with options has template "".
     """

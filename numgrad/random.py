@@ -90,6 +90,14 @@ def randperm(n: int) -> Tensor:
         return factory(_generator.permutation(n), requires_grad=False)
 
 
+def permutation(x: Any) -> Tensor:
+    """Shuffle the rows of x; an int stands for the numbers below it, as in `randperm`."""
+    if isinstance(x, int):
+        return randperm(x)
+    rows = as_tensor(x, "permutation")
+    return rows[randperm(len(rows))]
+
+
 def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None) -> Tensor:
     """Draw from normal distributions; differentiable in `mean` and `std`, the draw fixed.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import numpy as np
 
-from numgrad.backward import Walk
+from numgrad.backward import Walk, adder
 from numgrad.errors import ShapeError
 from numgrad.modes import modes
 from numgrad.ops.convert import clone, to
@@ -238,7 +238,7 @@ def _accumulate(t: Tensor, gradient: Any, *, owned: bool) -> None:
     elif known._edge is not None:
         t._grad = known + alias(gradient, None)
     else:
-        np.add(known.array, gradient, out=known.array)
+        adder(known.array.dtype)(known.array, gradient, known.array)
         if known._counter is not None:
             known._counter.value += 1
 

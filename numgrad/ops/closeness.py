@@ -14,7 +14,7 @@ from numgrad.value import lift
 if TYPE_CHECKING:
     from numgrad.tensor import Tensor
 
-__all__ = ["allclose", "isclose"]
+__all__ = ["allclose", "equal", "isclose"]
 
 
 @structural
@@ -56,3 +56,14 @@ def allclose(
     True
     """
     return bool(all(isclose(x, other, rtol, atol, equal_nan)))
+
+
+def equal(x: Tensor, y: Any) -> bool:
+    """Whether two tensors have the same shape and equal elements; nan equals nothing.
+
+    >>> import numgrad as ng
+    >>> ng.equal(ng.ones(2), ng.ones(2))
+    True
+    """
+    left, right = lift(x, "equal").array, lift(y, "equal").array
+    return bool(np.array_equal(left, right))

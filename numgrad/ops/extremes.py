@@ -110,7 +110,7 @@ def _(x: Any, max: Any, out: Any) -> Any:
     return where(less_equal(x, max), 1, 0), where(greater(x, max), 1, 0)
 
 
-@elementwise("minimum(maximum({0}, {1}), {2})", integers=np.clip, node="Clamp")
+@elementwise("minimum(maximum({0}, {1}), {2})", integers=np.clip, name="clamp")
 def limited(x: Any, low: Any, high: Any) -> Any:
     """x, but at least `low` and at most `high`, and `high` where that is below `low`."""
 
