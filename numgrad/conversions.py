@@ -34,6 +34,8 @@ class Convertible(Value):
         def grad_fn(self) -> Node | None:
             """See Tensor."""
 
+        is_parameter: bool
+
         def __getitem__(self, key: Any) -> Any: ...
 
     # --- to plain Python and NumPy --------------------------------------------------------
@@ -134,9 +136,10 @@ class Convertible(Value):
             suffixes.append(f"grad_fn=<{self.grad_fn.name()}>")
         elif self.requires_grad:
             suffixes.append("requires_grad=True")
-        return printing.format_array(
+        text = printing.format_array(
             self.array, suffixes=suffixes, default_dtype=dtypes.get_default_dtype()
         )
+        return f"Parameter containing:\n{text}" if self.is_parameter else text
 
     def __format__(self, spec: str) -> str:
         if not spec:

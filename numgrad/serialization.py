@@ -54,6 +54,7 @@ def copied(t: Tensor) -> Tensor:
     need_leaf(t, "copy.copy()")
     twin = t.detach() if not t.is_inference() else alias(t.array, t._counter)
     twin._wants = t._wants
+    twin.is_parameter = t.is_parameter
     twin._base, twin._base_edge, twin._grad = t._base, t._base_edge, t._grad
     return twin
 
@@ -70,6 +71,7 @@ def deepcopied(t: Tensor, memo: dict[Any, Any]) -> Tensor:
         np.ndarray(array.shape, array.dtype, root.array, offset, array.strides), root.counter()
     )
     twin._wants = t._wants
+    twin.is_parameter = t.is_parameter
     memo[id(t)] = twin
     if t._base is not None:
         twin._base = deepcopied(t._base, memo) if id(t._base) not in memo else memo[id(t._base)]

@@ -44,6 +44,8 @@ class Tensor(Convertible):
     _base_edge: Node | Output | None = None
     # Whether a computed tensor retains its gradient.
     retains_grad: bool = False
+    # Whether it is a numgrad.nn.Parameter, which is a tensor of that name.
+    is_parameter: bool = False
 
     # NumPy hands its functions to us, see numpy_protocol.
     __array_priority__ = 1000

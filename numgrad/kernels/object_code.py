@@ -99,7 +99,8 @@ def _with_entry(code: str, loop: str, symbol: str, cases: list[Case]) -> binding
     """The code with its exported function; all else is private to it."""
     # Numba keeps its C wrapper from inlining the loop, but each case is to be compiled for itself.
     module = binding.parse_assembly(code.replace("{ noinline }", "{ alwaysinline }"))
-    entry = _entry(loop, symbol, cases)
+    # The C library divides with remainder on the x87 unit, which has flags of its own.
+    entry = _entry(loop, symbol, cases, x87=" frem " in code)
     entry.triple, entry.data_layout = module.triple, module.data_layout
     module.link_in(binding.parse_assembly(str(entry)))
     for value in (*module.functions, *module.global_variables):
@@ -108,7 +109,7 @@ def _with_entry(code: str, loop: str, symbol: str, cases: list[Case]) -> binding
     return module
 
 
-def _entry(loop: str, symbol: str, cases: list[Case]) -> ir.Module:
+def _entry(loop: str, symbol: str, cases: list[Case], *, x87: bool) -> ir.Module:
     """A function that calls the loop with what is known in the first of `cases` that fits."""
     module = ir.Module()
     target = ir.Function(module, ir.FunctionType(_POINTER, _PARAMETERS), loop)
@@ -133,7 +134,7 @@ def _entry(loop: str, symbol: str, cases: list[Case]) -> ir.Module:
     builder.call(target, entry.args, attrs=_INLINED)
     builder.branch(end)
     builder.position_at_end(end)
-    _clear_flags(builder)
+    _clear_flags(builder, x87=x87)
     builder.ret_void()
     return module
 
@@ -152,12 +153,14 @@ def _written(builder: ir.IRBuilder, values: list[ir.Value]) -> ir.Value:
     return array
 
 
-def _clear_flags(builder: ir.IRBuilder) -> None:
+def _clear_flags(builder: ir.IRBuilder, *, x87: bool) -> None:
     """Clears the floating-point flags, which NumPy would turn into warnings.
 
     A kernel does not warn: log(0) is -inf, and that is that.
     """
     if cpu.is_x86_64():
+        if x87:
+            _call_feclearexcept(builder, 0b111101)
         kind = ir.FunctionType(_VOID, [_POINTER])
         with builder.goto_entry_block():
             place = builder.alloca(_INT32)
@@ -173,8 +176,12 @@ def _clear_flags(builder: ir.IRBuilder) -> None:
             )
     elif cpu.is_aarch64():
         # There the call is as quick, and its argument is the same number on every system.
-        kind = ir.FunctionType(_INT32, [_INT32])
-        builder.call(ir.Function(builder.module, kind, "feclearexcept"), [_INT32(0b11111)])
+        _call_feclearexcept(builder, 0b11111)
+
+
+def _call_feclearexcept(builder: ir.IRBuilder, flags: int) -> None:
+    kind = ir.FunctionType(_INT32, [_INT32])
+    builder.call(ir.Function(builder.module, kind, "feclearexcept"), [_INT32(flags)])
 
 
 def _optimise(module: binding.ModuleRef, *, vectorise: bool) -> None:

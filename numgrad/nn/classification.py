@@ -11,8 +11,6 @@ from numgrad.errors import ShapeError
 from numgrad.nn.losses import check_reduction, reduced
 from numgrad.ops import losses
 from numgrad.ops.reduce import sum
-from numgrad.ops.scatter import gather_along
-from numgrad.ops.shape import squeeze
 from numgrad.ops.softmax import log_softmax
 from numgrad.record import as_tensor
 from numgrad.tensor import constant
@@ -20,6 +18,7 @@ from numgrad.tensor import constant
 if TYPE_CHECKING:
     from numgrad.tensor import Tensor
 
+functions.lift_structural()
 _logit_loss = functions.lift(losses.logit_loss)
 _weighted_logit_loss = functions.lift(losses.weighted_logit_loss)
 
@@ -28,25 +27,19 @@ class Classes(NamedTuple):
     """Targets that are class indices, checked: which to pick, and how much each counts."""
 
     picked: np.ndarray[Any, Any]
-    # How much each counts; None if all count 1.
+    # How much each counts, 0 for what is ignored; None if all count 1.
     weight: np.ndarray[Any, Any] | None
     # Which targets are not ignored; None if all are not.
     valid: np.ndarray[Any, Any] | None
-    # What a mean divides by.
-    total: float
 
     def loss(self, log_p: Tensor, axis: int) -> Tensor:
         """-log(p) of each target, weighted; 0 for what is ignored."""
-        found = gather_along(log_p, axis=axis, index=np.expand_dims(self.picked, axis))
-        loss = functions.neg(squeeze(found, axis))
-        if self.valid is not None:
-            loss = functions.where(self.valid, loss, 0.0)
-        return loss if self.weight is None else functions.mul(loss, constant(self.weight))
+        return losses.class_loss(log_p, axis=axis, index=self.picked, weight=self.weight)  # type: ignore[no-any-return]
 
     def reduced(self, loss: Tensor, reduction: str) -> Tensor:
         """The mean of a loss over what counts, or its sum, or all of it."""
-        if reduction == "mean" and not (self.weight is self.valid is None):
-            total = np.float64(self.total).astype(loss.dtype)
+        if reduction == "mean" and self.weight is not None:
+            total = np.sum(self.weight, dtype=np.float64).astype(loss.dtype)
             return functions.div(sum(loss), constant(np.asarray(total)))
         return reduced(loss, reduction)
 
@@ -231,11 +224,9 @@ def _classes(
         )
     count = x.shape[axis]
     valid = None
-    total = float(index.size)
     if index.size and not 0 <= index.min() <= index.max() < count:
         valid = index != ignore_index
         index = np.where(valid, index, 0)
-        total = float(np.count_nonzero(valid))
         if not 0 <= index.min() <= index.max() < count:
             raise IndexError(
                 f"{name}() takes classes from 0 to {count - 1} as targets, or {ignore_index} for"
@@ -243,9 +234,10 @@ def _classes(
             )
     elif 0 <= ignore_index < count:
         valid = index != ignore_index
-        total = float(np.count_nonzero(valid))
-    if weights is None:
-        return Classes(index, None, valid, total)
-    chosen = weights.reshape(-1)[index]
-    total = float(np.sum(chosen, dtype=np.float64, where=True if valid is None else valid))
-    return Classes(index, chosen, valid, total)
+    weight = None
+    if weights is not None:
+        weight = weights.reshape(-1)[index]
+        weight = weight if valid is None else np.where(valid, weight, 0)
+    elif valid is not None:
+        weight = valid.astype(x.dtype)
+    return Classes(index, weight, valid)

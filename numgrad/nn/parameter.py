@@ -12,7 +12,7 @@ class _ParameterType(type):
     """Lets isinstance() find parameters, which are tensors that carry a mark."""
 
     def __instancecheck__(cls, instance: object) -> bool:
-        return isinstance(instance, Tensor) and instance.is_parameter
+        return isinstance(instance, Tensor) and getattr(instance, "is_parameter", False)
 
 
 class Parameter(metaclass=_ParameterType):

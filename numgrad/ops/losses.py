@@ -1,10 +1,12 @@
-"""Losses of one prediction and one target, element by element."""
+"""Losses of predictions and targets, before they are summed up."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from numgrad.op import elementwise
+import numpy as np
+
+from numgrad.op import elementwise, structural
 from numgrad.ops.arithmetic import abs_
 from numgrad.ops.exponential import exp, log1p, sigmoid
 from numgrad.ops.extremes import maximum
@@ -40,3 +42,44 @@ def _(x: Any, target: Any, weight: Any, out: Any) -> Any:
     if_0, if_1 = _softplus_of_both(x)
     to_x = (1 - target) * sigmoid(x) - weight * target * sigmoid(-x)
     return to_x, weight * if_1 - if_0, target * if_1
+
+
+@structural(node="NllLoss")
+def class_loss(x: Any, *, axis: int, index: Any, weight: Any) -> Any:
+    """Minus x at one index along an axis, times a weight; 0 where the weight is 0.
+
+    Without a weight (None) all count 1.
+    """
+    picked = x[_places(axis, index)]
+    return np.negative(_weighted(picked, weight))
+
+
+@class_loss.vjp("x")
+def _(g: Any, *, axis: int, index: Any, weight: Any, shapes: Any) -> Any:
+    return class_loss_vjp(g, axis=axis, index=index, weight=weight, extent=shapes[0][axis])
+
+
+@structural
+def class_loss_vjp(x: Any, *, axis: int, index: Any, weight: Any, extent: int) -> Any:
+    """Zeros, but at the index minus x times the weight."""
+    out = np.zeros((*x.shape[:axis], extent, *x.shape[axis:]), x.dtype)
+    out[_places(axis, index)] = np.negative(_weighted(x, weight))
+    return out
+
+
+@class_loss_vjp.vjp("x")
+def _(g: Any, *, axis: int, index: Any, weight: Any) -> Any:
+    return class_loss(g, axis=axis, index=index, weight=weight)
+
+
+def _weighted(x: Any, weight: Any) -> Any:
+    """x times the weight, by the NaN-safe rule: 0 where the weight is 0."""
+    if weight is None:
+        return x
+    return np.multiply(x, weight, out=np.zeros(x.shape, x.dtype), where=weight != 0)
+
+
+def _places(axis: int, index: Any) -> tuple[Any, ...]:
+    """What selects one element for each element of `index`, whose shape lacks the axis."""
+    grid = np.ix_(*map(np.arange, index.shape))
+    return (*grid[:axis], index, *grid[axis:])
