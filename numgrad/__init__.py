@@ -35,7 +35,12 @@ from numgrad.creation import (
     tensor,
     zeros,
     zeros_like,
+)
+from numgrad.creation import (
     as_tensor as asarray,
+)
+from numgrad.dtypes import (
+    boolean as bool,
 )
 from numgrad.dtypes import (
     double,
@@ -44,16 +49,19 @@ from numgrad.dtypes import (
     float64,
     get_default_dtype,
     half,
+    int8,
     int16,
     int32,
     int64,
-    int8,
     long,
     set_default_dtype,
     short,
     uint8,
-    boolean as bool,
+)
+from numgrad.dtypes import (
     float32 as float,
+)
+from numgrad.dtypes import (
     int32 as int,
 )
 from numgrad.functions import (
@@ -110,9 +118,9 @@ from numgrad.functions import (
     less_equal,
     lgamma,
     log,
-    log10,
     log1p,
     log2,
+    log10,
     logaddexp,
     logaddexp2,
     logical_and,
@@ -159,6 +167,8 @@ from numgrad.ops.closeness import (
 from numgrad.ops.convert import (
     astype,
     clone,
+)
+from numgrad.ops.convert import (
     clone as copy,
 )
 from numgrad.ops.diagonals import (
@@ -182,6 +192,8 @@ from numgrad.ops.extrema import (
 )
 from numgrad.ops.extremes import (
     clamp,
+)
+from numgrad.ops.extremes import (
     clamp as clip,
 )
 from numgrad.ops.index import (
@@ -197,6 +209,7 @@ from numgrad.ops.join import (
     chunk,
     hstack,
     meshgrid,
+    repeat,
     repeat_interleave,
     split,
     stack,
@@ -204,10 +217,17 @@ from numgrad.ops.join import (
     tile,
     unbind,
     vstack,
+)
+from numgrad.ops.join import (
     cat as concat,
+)
+from numgrad.ops.join import (
     cat as concatenate,
-    repeat,
+)
+from numgrad.ops.join import (
     tensor_split as array_split,
+)
+from numgrad.ops.join import (
     unbind as unstack,
 )
 from numgrad.ops.masks import (
@@ -238,8 +258,14 @@ from numgrad.ops.permute import (
     swapaxes,
     t,
     transpose,
+)
+from numgrad.ops.permute import (
     moveaxis as movedim,
+)
+from numgrad.ops.permute import (
     permute as permute_dims,
+)
+from numgrad.ops.permute import (
     swapaxes as swapdims,
 )
 from numgrad.ops.products import (
@@ -286,7 +312,11 @@ from numgrad.ops.shape import (
     unflatten,
     unsqueeze,
     view,
+)
+from numgrad.ops.shape import (
     unsqueeze as expand_dims,
+)
+from numgrad.ops.shape import (
     view_like as view_as,
 )
 from numgrad.ops.signal import (
@@ -435,10 +465,10 @@ __all__ = [
     "inference_mode",
     "inner",
     "int",
+    "int8",
     "int16",
     "int32",
     "int64",
-    "int8",
     "interp",
     "is_grad_enabled",
     "is_inference_mode_enabled",
@@ -456,9 +486,9 @@ __all__ = [
     "linspace",
     "load",
     "log",
-    "log10",
     "log1p",
     "log2",
+    "log10",
     "log_softmax",
     "logaddexp",
     "logaddexp2",

@@ -6,6 +6,7 @@ import functools
 from typing import TYPE_CHECKING, Any, Protocol
 
 from numgrad import compiled, eager, record
+from numgrad.modes import modes
 from numgrad.op import Structural
 from numgrad.ops import (
     activation,
@@ -72,6 +73,7 @@ square = lift(arithmetic.square)
 reciprocal = lift(arithmetic.reciprocal)
 log = lift(arithmetic.log)
 product = lift(arithmetic.product)
+arithmetic.product.eager = lambda x, y: (mul if modes.strict_ieee else product)(x, y)
 not_a_number = lift(arithmetic.not_a_number)
 
 # Comparison, logic and choice.

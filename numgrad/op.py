@@ -211,9 +211,10 @@ def elementwise(template: Any, **options: Any) -> Any:
     """Declare an elementwise op.
 
     `@elementwise("math.sin({0})")` is a primitive; bare `@elementwise` a composite. Options:
-    `name` (where it is not the function's), `node` (its name on the tape), `integers` (the NumPy function that serves integer and bool
-    arrays; without one they are converted to the default dtype), `conditions` (parameters that
-    are bool), `logical` (the result is bool). A composite with options has template "".
+    `name` (where it is not the function's), `node` (its name on the tape), `integers` (the NumPy
+    function that serves integer and bool arrays; without one they are converted to the default
+    dtype), `conditions` (parameters that are bool), `logical` (the result is bool). A composite
+    with options has template "".
     """
     if callable(template):
         return register(Elementwise(template, None))

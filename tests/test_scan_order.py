@@ -327,3 +327,25 @@ def test_sort_prints_as_in_pytorch():
         "numgrad.return_types.sort(\nvalues=tensor([1., 2.], grad_fn=<SortBackward0>),\n"
         "indices=tensor([1, 0]))"
     )
+
+
+def test_sort_is_linear_in_its_cotangent():
+    x = ng.tensor([3.0, 1.0, 2.0], requires_grad=True)
+    g = ng.tensor([1.0, 10.0, 100.0], requires_grad=True)
+    (placed,) = ng.autograd.grad(x.sort().values, x, g, create_graph=True)
+    assert placed.tolist() == [100.0, 1.0, 10.0]
+    v = ng.tensor([5.0, 6.0, 7.0], requires_grad=True)
+    (picked,) = ng.autograd.grad(placed, g, v, create_graph=True)
+    assert picked.tolist() == [6.0, 7.0, 5.0]
+    assert ng.autograd.grad(picked, v, ng.tensor([1.0, 2.0, 3.0]))[0].tolist() == [3.0, 1.0, 2.0]
+
+
+def test_what_is_constant_by_choice_has_derivative_zero():
+    x = ng.tensor([3.0, 1.0, 3.0], requires_grad=True)
+    (g,) = ng.autograd.grad(x.amax(), x, create_graph=True)
+    assert g.tolist() == [0.5, 0.0, 0.5]
+    assert (
+        ng.autograd.grad(g.sum(), x, allow_unused=True, materialize_grads=True)[0].tolist()
+        == [0.0] * 3
+    )
+    assert ng.autograd.grad(x.norm(0), x)[0].tolist() == [0.0] * 3

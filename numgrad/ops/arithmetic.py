@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from numgrad.op import elementwise
-from numgrad.ops.choice import equal, greater_equal, logical_and, logical_or, where
+from numgrad.ops.choice import equal, greater_equal, less, logical_and, logical_or, where
 
 
 @elementwise("{0} + {1}", integers=np.add)
@@ -157,4 +158,4 @@ def log(x: Any) -> Any:
 
 @log.partial
 def _(x: Any, out: Any) -> Any:
-    return 1 / x
+    return where(less(x, 0), math.nan, 1 / x)

@@ -55,6 +55,13 @@ ROWS = (
         reference=lambda x: np.round(x / 10, 1),
         integers=None,
     ),
+    elementwise(
+        "frac", signed(1.1, 1.9), reference=lambda x: x - np.trunc(x), edges=False, integers=None
+    ),
+    elementwise("fmod", signed(3.1, 3.9), signed(2.1, 2.9), reference=np.fmod),
+    elementwise("fmax", steps(0.0), steps(0.5), reference=np.fmax, ulps=0, signed_zeros=False),
+    elementwise("fmin", steps(0.0), steps(0.5), reference=np.fmin, ulps=0, signed_zeros=False),
+    elementwise("copysign", signed(0.1, 2), signed(0.1, 2), reference=np.copysign, ulps=0),
     elementwise("remainder", signed(3.1, 3.9), signed(2.1, 2.9), reference=np.remainder),
     elementwise(
         "floor_divide", signed(3.1, 3.9), signed(2.1, 2.9), reference=np.floor_divide, ulps=0

@@ -23,6 +23,22 @@ ROWS = (
     elementwise("cosh", signed(0.1, 2), reference=np.cosh),
     elementwise("tanh", signed(0.1, 2), reference=np.tanh),
     elementwise("sigmoid", signed(0.1, 3), reference=scipy.special.expit),
+    elementwise("exp2", signed(0.1, 2), reference=np.exp2),
+    elementwise("log2", between(0.2, 3), reference=np.log2),
+    elementwise("log10", between(0.2, 3), reference=np.log10),
+    elementwise("asinh", signed(0.1, 2), reference=np.arcsinh),
+    elementwise("acosh", between(1.2, 3), reference=np.arccosh, integers=(2, 3)),
+    elementwise("atanh", signed(0.1, 0.8), reference=np.arctanh, integers=(0,)),
+    elementwise(
+        "nn.functional.logsigmoid",
+        signed(0.1, 3),
+        reference=scipy.special.log_expit,
+        signed_zeros=False,
+    ),
+    elementwise("logaddexp2", signed(0.1, 2), signed(0.1, 2), reference=np.logaddexp2),
+    elementwise(
+        "special.xlog1py", signed(0.2, 2), between(0.3, 2), reference=scipy.special.xlog1py
+    ),
     elementwise("relu", signed(0.1, 2), reference=lambda x: np.maximum(x, 0), ulps=0),
     elementwise("erf", signed(0.1, 2), reference=scipy.special.erf),
     elementwise("atan2", signed(0.3, 2), signed(0.3, 2), reference=np.arctan2),
