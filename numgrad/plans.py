@@ -125,12 +125,10 @@ class StructuralPlan(Plan):
         self.keeps = tuple(p for p in (*op.params, "out") if p in read)
         self.inputs = tuple(op.params.index(p) for p in self.keeps if p != "out")
         self.keeps_out = "out" in read
-        # The rule, where there is one only, for one input, which reads what is saved in its order.
-        single = len(self.rules) == 1 and op.outputs == 1 and not op.variadic
-        self.simple = self.rules[0] if single and self._in_order(self.rules[0]) else None
-
-    def _in_order(self, rule: VjpRule) -> bool:
-        return len(rule.wrt) == 1 and rule.reads == self.keeps
+        # Per rule: the function, which saved values it reads, the metadata, and for which inputs.
+        self.steps = [
+            (r.rule, tuple(map(self.keeps.index, r.reads)), r.metadata, r.wrt) for r in self.rules
+        ]
 
     def raise_missing(self) -> NoReturn:
         """Raise NotImplementedError for an input without a rule."""
@@ -142,39 +140,41 @@ class StructuralPlan(Plan):
 
     def pull(self, node: Node, g: Any) -> list[Any]:
         """Run the rules on tensors without history; the walk has switched recording off."""
-        saved: Any = node.saved
-        if self.simple is not None and len(saved) == len(self.simple.reads):
-            rule = self.simple
-            wrapped = [alias(g, None)]
-            wrapped += [v if type(v) is Tensor else alias(v, None) for v in saved]
-            keywords = {name: _metadata(node, name) for name in rule.metadata}
-            gradients: list[Any] = [None] * len(node.edges)
-            gradients[rule.wrt[0]] = rule.rule(*wrapped, **keywords).array
-            return gradients
-        values = dict(zip(self.keeps, saved, strict=True))
-        if "out" in values:
-            values["out"] = _outputs(node, values["out"], recorded=False)
-        cotangents = (
-            tuple(None if each is None else alias(each, None) for each in g)
-            if type(g) is tuple
-            else alias(g, None)
-        )
-        return [None if t is None else t.array for t in self._apply(node, cotangents, values)]
+        values: list[Any] = list(node.saved or ())
+        if self.keeps_out:
+            values[-1] = _outputs(node, values[-1], recorded=False)
+        cotangent: Any
+        if self.outputs == 1:
+            cotangent = alias(g, None)
+        else:
+            cotangent = tuple(None if each is None else alias(each, None) for each in g)
+        gradients = self._apply(node, cotangent, values)
+        for k, t in enumerate(gradients):
+            if t is not None:
+                gradients[k] = t.array
+        return gradients
 
     def pull_recorded(self, node: Node, g: Any) -> list[Any]:
         """Run the rules on tensors with the history that they had."""
-        return self._apply(node, g, unpack(node, self.keeps, self.op.params))
+        values = unpack(node, self.keeps, self.params)
+        return self._apply(node, g, list(values.values()))
 
-    def _apply(self, node: Node, g: Any, values: dict[str, Any]) -> list[Any]:
-        gradients: list[Any] = [None] * len(node.edges)
-        for rule in self.rules:
-            keywords = {name: _metadata(node, name) for name in rule.metadata}
-            results = rule.rule(g, *[values[name] for name in rule.reads], **keywords)
-            positions = range(len(gradients)) if self.op.variadic else rule.wrt
-            if len(positions) == 1 and not isinstance(results, tuple):
-                results = (results,)
+    def _apply(self, node: Node, g: Any, values: list[Any]) -> list[Any]:
+        edges = node.edges
+        gradients: list[Any] = [None] * len(edges)
+        for rule, reads, names, wrt in self.steps:
+            arguments = [values[k] for k in reads]
+            if names:
+                keywords = {name: _metadata(node, name) for name in names}
+                results = rule(g, *arguments, **keywords)
+            else:
+                results = rule(g, *arguments)
+            if len(wrt) == 1 and not self.op.variadic and type(results) is not tuple:
+                gradients[wrt[0]] = results
+                continue
+            positions = range(len(edges)) if self.op.variadic else wrt
             for k, result in zip(positions, results, strict=True):
-                if node.edges[k] is not None:
+                if edges[k] is not None:
                     gradients[k] = result
         return gradients
 

@@ -167,15 +167,25 @@ def structural(op: Structural) -> Callable[..., Any]:
     plan_for = functools.cache(lambda needs: StructuralPlan(op, needs))
 
     def call(*args: Any, **metadata: Any) -> Any:
-        operands = [x if type(x) is Tensor else as_tensor(x, op.name) for x in args]
-        result = op.kernel(*[t.array for t in operands], **metadata)
-        results = result if type(result) is tuple else (result,)
-        outs = [constant(r if type(r) is ndarray else np.asarray(r)) for r in results]
+        operands = []
+        arrays = []
+        needs: tuple[int, ...] = ()
+        for k, x in enumerate(args):
+            t = x if type(x) is Tensor else as_tensor(x, op.name)
+            operands.append(t)
+            arrays.append(t.array)
+            if t._edge is not None or t._wants:
+                needs = (*needs, k)
+        result = op.kernel(*arrays, **metadata)
+        if type(result) is tuple:
+            outs = [constant(np.asarray(r)) for r in result]
+        else:
+            outs = [constant(result if type(result) is ndarray else np.asarray(result))]
         if op.view:
             make_view(outs[0], operands[0])
-        if modes.recording:
-            needs = tuple(k for k, t in enumerate(operands) if t._edge is not None or t._wants)
-            if needs and any(out.array.dtype.kind in dtypes.FLOATING for out in outs):
+        if needs and modes.recording:
+            floating = [out for out in outs if out.array.dtype.kind in dtypes.FLOATING]
+            if floating:
                 record(outs, operands, plan_for(() if op.variadic else needs), metadata)
         return tuple(outs) if type(result) is tuple else outs[0]
 
@@ -183,15 +193,19 @@ def structural(op: Structural) -> Callable[..., Any]:
         outs: list[Tensor], operands: list[Tensor], plan: StructuralPlan, metadata: dict[str, Any]
     ) -> None:
         node = new(node_type)
-        node.edges = tuple(edge_of(t) for t in operands)
+        node.edges = tuple(map(edge_of, operands))
         node.plan = plan
         node.extra = node.versions = None
-        node.shapes = tuple((t.array.shape, t.array.dtype) for t in operands)
+        node.shapes = tuple([(t.array.shape, t.array.dtype) for t in operands])
         node.metadata = metadata
-        kept = tuple(o.array for o in outs) if len(outs) > 1 else outs[0].array
-        node.saved = (*(operands[k] for k in plan.inputs), *((kept,) if plan.keeps_out else ()))
-        if any(t._counter is not None for t in operands):
-            note_versions(node, operands)
+        saved: list[Any] = [operands[k] for k in plan.inputs]
+        if plan.keeps_out:
+            saved.append(tuple(o.array for o in outs) if len(outs) > 1 else outs[0].array)
+        node.saved = tuple(saved)
+        for t in operands:
+            if t._counter is not None:
+                note_versions(node, operands)
+                break
         for number, out in enumerate(outs):
             if out.array.dtype.kind in dtypes.FLOATING:
                 out._edge = node if number == 0 else Output(node, number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 
 import pytest
@@ -12,6 +13,7 @@ from numgrad.op import Elementwise
 from numgrad.samples import ROWS
 from numgrad.tape import Output
 from numgrad.value import REGISTRY
+from tests.rows import assert_equals_reference
 
 # Where names are found: the names, a slash between two of one function. A name with a star has no
 # derivative.
@@ -71,6 +73,24 @@ def test_names_are_there(name):
 @pytest.mark.parametrize("names", [n for n, differentiable in listed() if differentiable], ids=str)
 def test_names_have_rows(names):
     assert {row.name for row in ROWS} & set(names), f"numgrad/samples has no row for {names[0]}"
+
+
+def under_other_names():
+    """Rows of functions with several names, under each of the names that they are not called by."""
+    return [
+        dataclasses.replace(row, name=name)
+        for names, _ in listed()
+        for row in ROWS
+        if row.name in names
+        for name in names
+        if name != row.name
+    ]
+
+
+@pytest.mark.parametrize("row", under_other_names(), ids=str)
+def test_other_names_mean_the_same(row):
+    results = [r.numpy() for r in row(*map(ng.tensor, row.arrays()))]
+    assert_equals_reference(row, results, row.expected(*row.arrays()))
 
 
 @functools.cache

@@ -142,6 +142,7 @@ ROWS = (
         call=svd_of,
         reference=lambda x: svd_of(np.linalg.svd, x),
     ),
+    whole("linalg.svdvals", NUMBERS, reference=lambda x: np.linalg.svd(x, compute_uv=False)),
     whole("linalg.qr", SQUARE, reference=np.linalg.qr),
     whole("linalg.qr", TALL, label="tall", reference=np.linalg.qr),
     whole("linalg.qr", NUMBERS, label="wide", reference=np.linalg.qr),

@@ -43,6 +43,17 @@ ROWS = (
     elementwise("erf", signed(0.1, 2), reference=scipy.special.erf),
     elementwise("atan2", signed(0.3, 2), signed(0.3, 2), reference=np.arctan2),
     elementwise("logaddexp", signed(0.1, 2), signed(0.1, 2), reference=np.logaddexp),
+    elementwise("hypot", signed(0.3, 2), signed(0.3, 2), reference=np.hypot),
+    elementwise("rsqrt", between(0.2, 3), reference=lambda x: 1 / np.sqrt(x + 0.0)),
+    elementwise(
+        "special.polygamma",
+        between(0.7, 3),
+        label="(2, x)",
+        call=lambda f, x: f(2, x),
+        reference=lambda x: scipy.special.polygamma(2, x),
+        ulps=64,
+        edges=False,
+    ),
     elementwise("special.erf", signed(0.1, 2), reference=scipy.special.erf),
     elementwise("special.erfc", signed(0.1, 2), reference=scipy.special.erfc),
     # SciPy's gammaln is inf where gamma overflows, and -inf at -inf.
