@@ -59,6 +59,11 @@ def lift_structural() -> None:
             op.eager = record.structural(op)
 
 
+def _product_in_mode(x: Any, y: Any) -> Tensor:
+    """Multiply for a rule: plainly under `strict_ieee`, else by the NaN-safe rule."""
+    return mul(x, y) if modes.strict_ieee else product(x, y)
+
+
 # Arithmetic.
 add = lift(arithmetic.add)
 sub = subtract = lift(arithmetic.sub)
@@ -73,7 +78,7 @@ square = lift(arithmetic.square)
 reciprocal = lift(arithmetic.reciprocal)
 log = lift(arithmetic.log)
 product = lift(arithmetic.product)
-arithmetic.product.eager = lambda x, y: (mul if modes.strict_ieee else product)(x, y)
+arithmetic.product.eager = _product_in_mode
 not_a_number = lift(arithmetic.not_a_number)
 
 # Comparison, logic and choice.

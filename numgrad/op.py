@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
 from numgrad.expr import (
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
     Rule: TypeAlias = Callable[..., Any]
 
+
+# Names in the text of kernels that a parameter must not take.
+RESERVED = frozenset({"args", "data", "dims", "g", "i", "out", "steps"})
 
 AnyOp = TypeVar("AnyOp", "Elementwise", "Structural")
 
@@ -69,6 +73,12 @@ class Elementwise:
         self.conditions = conditions
         self.logical = logical
         self.params = tuple(inspect.signature(body).parameters)
+        taken = [p for p in self.params if p in RESERVED or re.fullmatch(r"t\d+", p)]
+        if taken:
+            message = (
+                f"op {self.name} names a parameter {taken[0]!r}, which the text of kernels uses"
+            )
+            raise ValueError(message)
         self._rule: Rule | None = None
 
     def __call__(self, *args: Any) -> Any:

@@ -186,31 +186,37 @@ def structural(op: Structural) -> Callable[..., Any]:
         if needs and modes.recording:
             floating = [out for out in outs if out.array.dtype.kind in dtypes.FLOATING]
             if floating:
-                record(outs, operands, plan_for(() if op.variadic else needs), metadata)
+                plan = plan_for(() if op.variadic else needs)
+                record_structural(new(node_type), plan, outs, operands, metadata)
         return tuple(outs) if type(result) is tuple else outs[0]
 
-    def record(
-        outs: list[Tensor], operands: list[Tensor], plan: StructuralPlan, metadata: dict[str, Any]
-    ) -> None:
-        node = new(node_type)
-        node.edges = tuple(map(edge_of, operands))
-        node.plan = plan
-        node.extra = node.versions = None
-        node.shapes = tuple([(t.array.shape, t.array.dtype) for t in operands])
-        node.metadata = metadata
-        saved: list[Any] = [operands[k] for k in plan.inputs]
-        if plan.keeps_out:
-            saved.append(tuple(o.array for o in outs) if len(outs) > 1 else outs[0].array)
-        node.saved = tuple(saved)
-        for t in operands:
-            if t._counter is not None:
-                note_versions(node, operands)
-                break
-        for number, out in enumerate(outs):
-            if out.array.dtype.kind in dtypes.FLOATING:
-                out._edge = node if number == 0 else Output(node, number)
-
     return call
+
+
+def record_structural(
+    node: Node,
+    plan: StructuralPlan,
+    outs: list[Tensor],
+    operands: list[Tensor],
+    metadata: dict[str, Any],
+) -> None:
+    """Fill the node of a structural op, and make it the history of the results."""
+    node.edges = tuple(map(edge_of, operands))
+    node.plan = plan
+    node.extra = node.versions = None
+    node.shapes = tuple([(t.array.shape, t.array.dtype) for t in operands])
+    node.metadata = metadata
+    saved: list[Any] = [operands[k] for k in plan.inputs]
+    if plan.keeps_out:
+        saved.append(tuple(o.array for o in outs) if len(outs) > 1 else outs[0].array)
+    node.saved = tuple(saved)
+    for t in operands:
+        if t._counter is not None:
+            note_versions(node, operands)
+            break
+    for number, out in enumerate(outs):
+        if out.array.dtype.kind in dtypes.FLOATING:
+            out._edge = node if number == 0 else Output(node, number)
 
 
 def _structural_of_one(op: Structural) -> Callable[..., Any]:

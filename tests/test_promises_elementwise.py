@@ -172,11 +172,28 @@ def test_nan_infinity_and_zero(row, dtype):
     assert_equals_reference(row, values, expected)
 
 
-@pytest.mark.parametrize(
+each_op = pytest.mark.parametrize(
     "op", [op for op in REGISTRY.values() if isinstance(op, Elementwise)], ids=lambda op: op.name
 )
+
+
+@each_op
+def test_parameters_hide_no_variable_of_a_kernel(op):
+    """A parameter named `i` would be the number of the element, too, and read wild memory."""
+    taken = re.compile(r"args|dims|steps|data|g|i|out|math|f4|f8|t\d+")
+    assert not [name for name in op.params if taken.fullmatch(name)]
+
+
+@each_op
 def test_float32_kernels_do_not_widen(op):
     """A bare literal would be float64; a template that needs more digits says f8(...)."""
     source = compiled.source(op, "float32")
     assert not re.search(r"(load|store)_f8", source)
     assert not re.search(r"(?<!f4\()(?<!f4\(-)(?<!f8\()(?<![\w.])\d+\.\d", source)
+
+
+@pytest.mark.parametrize("name", ["i", "args", "dims", "steps", "data", "g", "out", "t0"])
+def test_parameters_cannot_take_names_of_the_kernels_text(name):
+    body = eval(f"lambda {name}: {name}")  # noqa: S307 - a parameter whose name is given
+    with pytest.raises(ValueError, match=name):
+        Elementwise(body, "{0}")
