@@ -194,9 +194,9 @@ class Walk:
         elif self.recorded:
             table[key] = add(known, value)
         elif key in self.owned:
-            adder(known.dtype)(known, value, known)
+            adder(known.dtype.char)(known, value, known)
         else:
-            table[key] = np.asarray(adder(known.dtype)(known, value))
+            table[key] = np.asarray(adder(known.dtype.char)(known, value))
             self.owned.add(key)
 
     def capture(self, node: Node, g: Any) -> None:
@@ -220,9 +220,9 @@ class Walk:
 
 
 @functools.cache
-def adder(dtype: Any) -> np.ufunc:
+def adder(code: str) -> np.ufunc:
     """Return the kernel that adds cotangents; unlike NumPy's it does not warn of inf - inf."""
-    return compiled.forward(add, dtype.char).load()
+    return compiled.forward(add, code).load()
 
 
 def _node(edge: Any) -> Node:

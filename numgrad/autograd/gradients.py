@@ -238,7 +238,7 @@ def _accumulate(t: Tensor, gradient: Any, *, owned: bool) -> None:
     elif known._edge is not None:
         t._grad = known + alias(gradient, None)
     else:
-        adder(known.array.dtype)(known.array, gradient, known.array)
+        adder(known.array.dtype.char)(known.array, gradient, known.array)
         if known._counter is not None:
             known._counter.value += 1
 
