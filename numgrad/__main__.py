@@ -44,13 +44,12 @@ def warmup(dtypes: list[str]) -> int:
     """Compile the kernels of all ops, with a progress bar."""
     from tqdm import tqdm
 
-    from numgrad.warmup import kernels
+    from numgrad.warmup import jobs
 
-    jobs = kernels(dtypes)
-    with tqdm(jobs, unit="kernel", desc="compiling", file=sys.stdout) as bar:
-        for kernel in bar:
-            bar.set_postfix_str(f"{kernel.name} {kernel.types}")
-            kernel.load()
+    with tqdm(jobs(dtypes), unit="kernel", desc="compiling", file=sys.stdout) as bar:
+        for job in bar:
+            bar.set_postfix_str(job.name)
+            job.load()
     return info()
 
 

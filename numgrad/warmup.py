@@ -1,34 +1,48 @@
-"""All kernels that the library can name: what `python -m numgrad warmup` compiles."""
+"""The kernels of all ops: what `python -m numgrad warmup` compiles."""
 
 from __future__ import annotations
 
+import functools
 import itertools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from numgrad import compiled
+from numgrad.kernels import rows
 from numgrad.op import Elementwise
 from numgrad.value import REGISTRY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from numgrad.compiled import Kernel
 
 
-def kernels(dtypes: Iterable[str]) -> list[Kernel]:
-    """Give the kernels of all elementwise ops for some dtypes, each once.
+class Job(NamedTuple):
+    """A kernel to compile, and what does it."""
 
-    Forward, and vjp for every choice of inputs that need gradients.
+    name: str
+    load: Callable[[], np.ufunc]
+
+
+def jobs(dtypes: Iterable[str]) -> list[Job]:
+    """Give the kernels of all ops for some dtypes, each once.
+
+    Elementwise ones forward and vjp, for every choice of inputs that need gradients; and those
+    that work on rows.
     """
-    found: dict[tuple[str, str], Kernel] = {}
+    found: dict[str, Job] = {}
     for dtype in dtypes:
         code = np.dtype(dtype).char
         for op in REGISTRY.values():
             if isinstance(op, Elementwise):
                 for kernel in _kernels_of(op, code):
-                    found[kernel.name, kernel.types] = kernel
+                    name = f"{kernel.name} {kernel.types}"
+                    found[name] = Job(name, kernel.load)
+        for row in rows.ROWS:
+            name = f"{row} of rows, {code}"
+            found[name] = Job(name, functools.partial(rows.kernel, row, code))
     return list(found.values())
 
 
