@@ -97,12 +97,16 @@ def contribution(g: Expression, partial: Expression, *, strict: bool = False) ->
     rule), unless `strict`. A local derivative that is a choice chooses contributions, and is
     never multiplied: what is not chosen cannot spoil what is.
     """
+    if isinstance(g, (int, float)) and g == 1:
+        return partial
     if isinstance(partial, (int, float)):
         if partial == 0:
             return 0.0
         if partial == 1:
             return g
         if partial == -1:
+            if isinstance(g, (int, float)):
+                return -g
             return REGISTRY["neg"](g)  # type: ignore[no-any-return]
     elif isinstance(partial, Apply) and partial.op.name == "where":
         condition, chosen, other = partial.args

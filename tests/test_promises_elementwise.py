@@ -9,6 +9,7 @@ import pytest
 
 import numgrad as ng
 from numgrad import check, compiled
+from numgrad.expr import Symbol, evaluate, inputs
 from numgrad.op import Elementwise
 from numgrad.value import REGISTRY
 from tests.rows import (
@@ -197,3 +198,12 @@ def test_parameters_cannot_take_names_of_the_kernels_text(name):
     body = eval(f"lambda {name}: {name}")  # noqa: S307 - a parameter whose name is given
     with pytest.raises(ValueError, match=name):
         Elementwise(body, "{0}")
+
+
+def test_composites_without_a_rule_nest():
+    """Their partials are expressions, never tensors, also through subtraction and negation."""
+    inner = Elementwise(lambda x, y: y - x * (1 - y), None)
+    partials = inner.partials_at(*inputs("x", "y", "out"))
+    found = evaluate(partials, {"x": ng.tensor(3.0), "y": ng.tensor(5.0)})
+    assert all(isinstance(p, Symbol) for p in partials)
+    assert [value.item() for value in found] == [4.0, 4.0]
