@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from numgrad import compiled
+from numgrad.modes import modes
 from numgrad.ops.arithmetic import add
 from numgrad.ops.broadcast import cast, sum_to
 from numgrad.tape import Node, Output, raise_freed
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from numgrad.tape import Edge
+
+
+ndarray = np.ndarray
 
 
 class Walk:
@@ -60,9 +64,9 @@ class Walk:
         if self.wanted is not None:
             self.restrict(starts)
         counts = self.count(starts)
-        for k, t in enumerate(outputs):
+        for t, seed in zip(outputs, seeds, strict=True):
             edge = t._edge
-            self.deliver(t if edge is None else edge, seeds[k], fresh=False)
+            self.deliver(t if edge is None else edge, seed, fresh=False)
         self.pull([node for node in starts if not counts.get(node, 1)], counts)
 
     def restrict(self, starts: Iterable[Node]) -> None:
@@ -99,16 +103,17 @@ class Walk:
             node = stack.pop()
             if pulled is not None and node not in pulled:
                 continue
-            if node.saved is None:
+            saved = node.saved
+            if saved is None:
                 raise_freed(node.name())
-            if node.plan.missing:
-                node.plan.raise_missing()
             if node.versions is not None or node.extra is not None:
                 node.check()
             else:
-                for value in node.saved:
+                for value in saved:
                     if type(value) is Tensor and value._counter is not None:
                         node.check()
+            if node.plan.missing:
+                node.plan.raise_missing()
             for edge in node.edges:
                 if edge is None or type(edge) is Tensor:
                     continue
@@ -120,57 +125,78 @@ class Walk:
                     stack.append(target)
         return counts
 
-    def pull(  # noqa: C901, PLR0912 - the hot loop, in one piece
+    def pull(  # noqa: C901, PLR0912, PLR0915 - the hot loop, in one piece
         self, ready: list[Node], counts: dict[Node, int]
     ) -> None:
         """Pull the nodes that are ready, and those that become so.
 
         The hot loop of the walk, in one piece: what it reads is in local variables.
         """
-        pending, nodes, pulled, wanted = self.pending, self.nodes, self.pulled, self.wanted
+        pending, owned = self.pending, self.owned
+        nodes, pulled, wanted = self.nodes, self.pulled, self.wanted
         recorded, keep = self.recorded, self.keep
+        strict = modes().strict_ieee
+        gradients: Any
+        pairs: Any
         while ready:
             node = ready.pop()
             plan = node.plan
             g = pending.pop(node, None)
+            own = node in owned
             if plan.outputs > 1:
-                rest = (pending.pop((node, k), None) for k in range(1, plan.outputs))
-                g = (g, *rest)
+                rest = [pending.pop((node, k), None) for k in range(1, plan.outputs)]
+                g = None if g is None and not any(r is not None for r in rest) else (g, *rest)
+                own = False
             if wanted is not None or node.extra is not None:
                 self.capture(node, g)
+                own = False
                 if pulled is not None and node not in pulled:
                     continue
             edges = node.edges
-            if g is None or (plan.outputs > 1 and all(each is None for each in g)):
-                gradients: Any = (None,) * len(edges)
+            single = plan.single
+            if g is None:
+                pairs = [(edge, None) for edge in edges]
             elif recorded:
                 gradients = plan.pull_recorded(node, g)
+                if node.shapes is not None:
+                    gradients = fitted(gradients, node, recorded=True)
+                pairs = zip(edges, gradients, strict=True)
+            elif single is not None:
+                value = plan.pull_strict(node, g, own) if strict else plan.pull(node, g, own)
+                if node.shapes is not None and value is not None:
+                    value = fit(value, *node.shapes[single])
+                gradients = (value,)
+                pairs = ((edges[single], value),)
             else:
-                gradients = plan.pull(node, g)
-            shapes = node.shapes
-            k = -1
-            for edge in edges:
-                k += 1
+                gradients = (plan.pull_strict if strict else plan.pull)(node, g, own)
+                if node.shapes is not None:
+                    gradients = fitted(gradients, node, recorded=False)
+                pairs = zip(edges, gradients, strict=True)
+            for edge, value in pairs:
                 if edge is None:
                     continue
-                value = gradients[k]
-                if shapes is not None and value is not None:
-                    value = fit(value, *shapes[k], recorded=recorded)
                 if type(edge) is Tensor:
                     if value is not None and (wanted is None or edge in wanted):
-                        fresh = value is not g and (
-                            plan.gives_fresh or _fresh(value, k, gradients, node)
-                        )
+                        if value is g:
+                            fresh = own and single is not None
+                        else:
+                            fresh = plan.gives_fresh or _fresh(value, gradients, node)
                         self.deliver(edge, value, fresh=fresh)
                     continue
                 target: Any = edge.node if type(edge) is Output else edge
                 if nodes is not None and target not in nodes:
                     continue
                 if value is not None:
+                    if value is g:
+                        fresh = own and single is not None
+                    else:
+                        fresh = plan.gives_fresh or _fresh(value, gradients, node)
                     if target is edge and edge not in pending:
                         pending[edge] = value
+                        if fresh:
+                            owned.add(edge)
                     else:
-                        self.deliver(edge, value, fresh=False)
+                        self.deliver(edge, value, fresh=fresh)
                 left = counts[target] - 1
                 if left:
                     counts[target] = left
@@ -189,14 +215,17 @@ class Walk:
         known = table.get(key)
         if known is None:
             table[key] = value
-            if fresh:
-                self.owned.add(key)
         elif self.recorded:
             table[key] = add(known, value)
         elif key in self.owned:
             adder(known.dtype.char)(known, value, known)
+            return
+        elif fresh:
+            table[key] = adder(known.dtype.char)(known, value, value)
         else:
             table[key] = np.asarray(adder(known.dtype.char)(known, value))
+            fresh = True
+        if fresh:
             self.owned.add(key)
 
     def capture(self, node: Node, g: Any) -> None:
@@ -233,21 +262,34 @@ def _key(edge: Any) -> Any:
     return (edge.node, edge.number) if type(edge) is Output else edge
 
 
-def _fresh(value: Any, position: int, gradients: list[Any], node: Node) -> bool:
+def _fresh(value: Any, gradients: Any, node: Node) -> bool:
     """Whether an array owns memory that no forward value and no other gradient holds."""
-    if type(value) is Tensor or value.base is not None:
+    if type(value) is not ndarray or value.base is not None:
         return False
-    return not any(value is other for other in gradients[:position]) and not any(
+    return sum(value is other for other in gradients) <= 1 and not any(
         value is getattr(saved, "array", saved) for saved in node.saved or ()
     )
 
 
-def fit(value: Any, shape: tuple[int, ...], dtype: Any, *, recorded: bool) -> Any:
+def fitted(gradients: Sequence[Any], node: Node, *, recorded: bool) -> list[Any]:
+    """Fit all gradients of a node to its inputs."""
+    shapes: Any = node.shapes
+    change = fit_recorded if recorded else fit
+    return [
+        g if g is None or s is None else change(g, *s)
+        for g, s in zip(gradients, shapes, strict=True)
+    ]
+
+
+def fit(value: Any, shape: tuple[int, ...], dtype: Any) -> Any:
     """Undo broadcasting and promotion: sum a cotangent to its input's shape, cast to its dtype."""
-    if recorded:
-        if value.array.shape != shape:
-            value = sum_to(value, shape=shape)
-        return value if value.array.dtype == dtype else cast(value, dtype=dtype)
     if value.shape != shape:
         value = sum_to.kernel(value, shape=shape)
-    return value if value.dtype == dtype else value.astype(dtype)
+    return value if value.dtype is dtype or value.dtype == dtype else value.astype(dtype)
+
+
+def fit_recorded(value: Any, shape: tuple[int, ...], dtype: Any) -> Any:
+    """Do the same to a tensor."""
+    if value.array.shape != shape:
+        value = sum_to(value, shape=shape)
+    return value if value.array.dtype == dtype else cast(value, dtype=dtype)

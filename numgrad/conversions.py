@@ -46,7 +46,7 @@ class Convertible(Value):
         Raises RuntimeError for a tensor that requires grad while gradients are recorded, unless
         `force`: the array would not know of the history.
         """
-        if self.requires_grad and modes.recording and not force:
+        if self.requires_grad and modes().recording and not force:
             message = (
                 "numpy() on a tensor that requires grad would drop its history:"
                 " use x.detach().numpy()."
@@ -98,7 +98,7 @@ class Convertible(Value):
 
     def _implicit(self, name: str) -> Any:
         self.need_scalar(name)
-        if self.requires_grad and modes.recording:
+        if self.requires_grad and modes().recording:
             warnings.warn(
                 f"{name}() of a tensor that requires grad drops its history: use x.item() if that"
                 " is meant.",

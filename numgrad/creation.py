@@ -18,7 +18,7 @@ from numgrad.tensor import Tensor, alias
 
 def factory(array: np.ndarray[Any, Any], *, requires_grad: bool) -> Tensor:
     """Make a leaf of an array as it is."""
-    t = alias(array, INFERENCE if modes.inference else None)
+    t = alias(array, INFERENCE if modes().inference else None)
     if requires_grad:
         t.requires_grad = True
     return t

@@ -73,9 +73,9 @@ def unary(op: Elementwise) -> Callable[..., Any]:  # noqa: C901 - the hot path, 
         edge: Any = x._edge
         if edge is None and x._wants:
             edge = x
-        if edge is None or plan is None or not modes.recording:
+        if edge is None or plan is None or not modes().recording:
             out._edge = None
-            if modes.inference:
+            if modes().inference:
                 out._counter = INFERENCE
             return out
         node = new(node_type)
@@ -170,9 +170,9 @@ def binary(op: Elementwise) -> Callable[..., Any]:  # noqa: C901, PLR0915 - the 
                 needs += 2
             counted = counted or y._counter is not None
         entry = entries[needs]
-        if entry is None or not modes.recording:
+        if entry is None or not modes().recording:
             out._edge = None
-            if modes.inference:
+            if modes().inference:
                 out._counter = INFERENCE
             return out
         plan, saves_x, saves_y, saves_out = entry

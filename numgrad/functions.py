@@ -48,7 +48,7 @@ def lift(op: Elementwise) -> Function:
     function.__name__ = function.__qualname__ = op.name
     function.op = op
     function.source = functools.partial(compiled.source, op)
-    op.eager = function
+    op.run_by(function)
     return function  # type: ignore[no-any-return]
 
 
@@ -56,12 +56,12 @@ def lift_structural() -> None:
     """Let the structural ops that are declared run on tensors."""
     for op in REGISTRY.values():
         if isinstance(op, Structural) and not hasattr(op, "eager"):
-            op.eager = record.structural(op)
+            op.run_by(record.structural(op))
 
 
 def _product_in_mode(x: Any, y: Any) -> Tensor:
     """Multiply for a rule: plainly under `strict_ieee`, else by the NaN-safe rule."""
-    return mul(x, y) if modes.strict_ieee else product(x, y)
+    return mul(x, y) if modes().strict_ieee else product(x, y)
 
 
 # Arithmetic.

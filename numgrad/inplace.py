@@ -58,7 +58,7 @@ def _(g: Any, *, shapes: Any, dtypes: Any) -> Any:
 
 def check_writable(x: Tensor, name: str) -> None:
     """Raise if the tensor cannot be written to in place now; nothing is changed then."""
-    if x._counter is INFERENCE and not modes.inference:
+    if x._counter is INFERENCE and not modes().inference:
         raise_inference(f"{name}() cannot write to an inference tensor")
     array = x.array
     if 0 in array.strides and any(
@@ -72,7 +72,7 @@ def check_writable(x: Tensor, name: str) -> None:
     if not array.flags.writeable:
         message = f"{name}() cannot write to a tensor of read-only memory: clone() it first."
         raise ValueError(message)
-    if not modes.recording:
+    if not modes().recording:
         return
     root = x if x._base is None else x._base
     if root._wants:
@@ -106,7 +106,7 @@ def write(
 ) -> Tensor:
     """Replace the values of x by `function(x, ...)`, with the history of the result."""
     check_writable(x, name)
-    recorded = modes.recording and (
+    recorded = modes().recording and (
         x.requires_grad or any(isinstance(a, Tensor) and a.requires_grad for a in args)
     )
     if not recorded:
@@ -165,7 +165,7 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
         isinstance(value, (Tensor, np.ndarray))
     ):
         check_result(x, np.empty(x.array.shape, source.array.dtype), "setitem")
-    if modes.recording and (x.requires_grad or source.requires_grad):
+    if modes().recording and (x.requires_grad or source.requires_grad):
         write(x, "setitem", set_items, (source,), {"key": key})
         return
     assign(x.array, array_key(key), source.array)

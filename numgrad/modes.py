@@ -1,12 +1,18 @@
-"""What the current thread does with gradients: record them or not, blank 0 * inf or not."""
+"""What the current thread or task does with gradients: record them or not, blank 0 * inf or not.
+
+A context variable holds it: a new thread starts with the values below, an asyncio task with those
+of the code that made it, and what either sets is seen by itself alone.
+"""
 
 from __future__ import annotations
 
-import threading
+import functools
+from contextvars import ContextVar
+from typing import NamedTuple
 
 
-class Modes(threading.local):
-    """Thread-local switches; a new thread starts with these values."""
+class Modes(NamedTuple):
+    """The switches. Replaced as a whole, never changed: tasks may share them."""
 
     # Record ops whose inputs require grad.
     recording: bool = True
@@ -14,6 +20,18 @@ class Modes(threading.local):
     inference: bool = False
     # Chain-rule products follow IEEE, 0 * inf is nan, instead of the NaN-safe rule.
     strict_ieee: bool = False
+    # Ops on arrays give arrays, not tensors: so the rules of a walk run that is not recorded.
+    on_arrays: bool = False
 
 
-modes = Modes()
+_current = ContextVar("numgrad modes", default=Modes())  # noqa: B039 - a NamedTuple is immutable
+
+# The modes in force, as in `modes().recording`; and what puts others in force.
+modes = _current.get
+set_modes = _current.set
+
+
+@functools.cache
+def walking(before: Modes, recorded: bool) -> Modes:
+    """Modes of a walk back through the tape."""
+    return before._replace(recording=recorded, on_arrays=not recorded)

@@ -65,7 +65,7 @@ def _refuse(name: str, keywords: dict[str, Any]) -> NoReturn:
 def _into(ufunc: Any, method: str, inputs: Any, out: tuple[Any, ...], keywords: Any) -> Any:
     """Write the result of a ufunc into `out`, which only works where nothing is recorded."""
     tensors = [t for t in (*inputs, *out) if isinstance(t, Tensor)]
-    if modes.recording and any(t.requires_grad for t in tensors):
+    if modes().recording and any(t.requires_grad for t in tensors):
         message = (
             f"numpy's {ufunc.__name__}() cannot write into out= while an argument requires grad:"
             " leave out= away, use copy_(), or do it under numgrad.no_grad()."

@@ -16,7 +16,6 @@ from numgrad.expr import (
     Apply,
     Expression,
     Input,
-    Symbol,
     contribution,
     differentiate,
     evaluate,
@@ -42,15 +41,25 @@ def node_name(name: str) -> str:
     return "".join(part.capitalize() for part in name.split("_"))
 
 
-class Elementwise:
+class Op:
+    """What elementwise and structural ops share: how they run on tensors."""
+
+    # What computes and records this op; set by numgrad.functions.
+    eager: Callable[..., Any]
+
+    def run_by(self, eager: Callable[..., Any]) -> None:
+        """Let calls of the op go to `eager`, at once: half of what a method that hands on takes."""
+        self.eager = eager
+        self.__class__ = type(type(self).__name__, (type(self),), {"__call__": staticmethod(eager)})
+
+
+class Elementwise(Op):
     """One scalar function lifted to arrays. Made by `@elementwise`, never by hand.
 
     A primitive has a `template`, Python text of its scalar meaning; a composite has none, its
     body is written in other ops, and its derivative follows from theirs unless it has a rule.
     """
 
-    # How tensors compute and record this op; set by numgrad.functions.
-    eager: Callable[..., Any]
     suffix = "Backward0"
 
     def __init__(
@@ -82,10 +91,8 @@ class Elementwise:
         self._rule: Rule | None = None
 
     def __call__(self, *args: Any) -> Any:
-        """Apply to symbols (gives an expression) or to tensors and arrays (gives a tensor)."""
-        if any(isinstance(a, Symbol) for a in args):
-            return Apply(self, args)
-        return self.eager(*args)
+        """Apply to symbols, which gives an expression; `run_by` adds tensors and arrays."""
+        return Apply(self, args)
 
     def __repr__(self) -> str:
         return f"<elementwise op {self.name}({', '.join(self.params)})>"
@@ -138,7 +145,7 @@ class Elementwise:
         return tuple(frozenset() if e is None else reads(e) - {"g"} for e in self.gradients())
 
 
-class Structural:
+class Structural(Op):
     """One function of whole arrays. Made by `@structural`, never by hand.
 
     The declared function is the kernel: arrays by position, metadata by keyword, an array or a
@@ -148,9 +155,6 @@ class Structural:
     keyword the metadata it needs; `shapes` and `dtypes` are those of the inputs. What a rule
     reads is what the tape saves.
     """
-
-    # How tensors compute and record this op; set by numgrad.functions.
-    eager: Callable[..., Any]
 
     def __init__(
         self,
@@ -170,16 +174,14 @@ class Structural:
         self.view = view
         self.outputs = outputs
         self.variadic = variadic
-        self.params = tuple(
-            p.name
-            for p in inspect.signature(kernel).parameters.values()
-            if p.kind is not p.KEYWORD_ONLY
-        )
+        parameters = inspect.signature(kernel).parameters.values()
+        self.params = tuple(p.name for p in parameters if p.kind is not p.KEYWORD_ONLY)
+        self.keywords = tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
         self.rules: list[VjpRule] = []
 
     def __call__(self, *args: Any, **metadata: Any) -> Any:
-        """Apply to tensors and arrays; gives a tensor, or a tuple of tensors."""
-        return self.eager(*args, **metadata)
+        """Apply to tensors and arrays; gives a tensor, or a tuple of tensors. See `run_by`."""
+        raise NotImplementedError
 
     def __repr__(self) -> str:
         return f"<structural op {self.name}({', '.join(self.params)})>"

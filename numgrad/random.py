@@ -94,7 +94,7 @@ def permutation(x: Any) -> Tensor:
     """Shuffle the rows of x; an int stands for the numbers below it, as in `randperm`."""
     if isinstance(x, int):
         return randperm(x)
-    rows = as_tensor(x, "permutation")
+    rows: Tensor = as_tensor(x, "permutation")
     return rows[randperm(len(rows))]
 
 

@@ -10,12 +10,12 @@ import numpy as np
 from numgrad import compiled, dtypes
 from numgrad.arrays import array_of
 from numgrad.errors import ShapeError
-from numgrad.expr import Symbol
+from numgrad.expr import Apply, Symbol
 from numgrad.modes import modes
 from numgrad.plans import ElementwisePlan, StructuralPlan
 from numgrad.tape import INFERENCE, Node, Output, node_class, raise_inference
 from numgrad.tensor import Tensor, alias, constant
-from numgrad.value import set_lifter
+from numgrad.value import Value, set_lifter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 ndarray = np.ndarray
 new = object.__new__
+
+# What the kernels of elementwise ops take as it is.
+KNOWN = frozenset({ndarray, float, int, bool})
 
 
 class Recorder:
@@ -39,29 +42,36 @@ class Recorder:
     def _plan(self, needs: tuple[int, ...], code: str) -> ElementwisePlan:
         return ElementwisePlan(self.op, needs, code)
 
+    def run(self, arrays: list[Any]) -> tuple[Any, str | None]:
+        """Compute on arrays and numbers; also give the typecode of the kernel that did."""
+        op = self.op
+        try:
+            code = kernel_code(op, arrays)
+            if code is None:
+                return np.asarray(op.integers(*arrays)), None  # type: ignore[misc]
+            prepared = [
+                as_condition(a) if p in op.conditions else as_float(a, code)
+                for p, a in zip(op.params, arrays, strict=True)
+            ]
+            return np.asarray(self.kernel(code)(*prepared)), code
+        except ValueError as error:
+            shapes = ", ".join(str(np.shape(a)) for a in arrays)
+            message = f"{op.name}() needs shapes that broadcast, got {shapes}."
+            raise ShapeError(message) from error
+
 
 def general(recorder: Recorder, args: tuple[Any, ...]) -> Any:
     """Run an elementwise op on any mix of tensors, arrays and numbers."""
     op = recorder.op
+    if modes().on_arrays and not any(isinstance(a, Value) for a in args):
+        return recorder.run([a if type(a) in KNOWN else np.asarray(a) for a in args])[0]
     if any(isinstance(a, Symbol) for a in args):
-        return op(*args)
+        return Apply(op, args)
     operands = [lift(a, op.name) for a in args]
     arrays = [t.array if type(t) is Tensor else t for t in operands]
-    code = kernel_code(op, arrays)
-    try:
-        if code is None:
-            return constant(np.asarray(op.integers(*arrays)))  # type: ignore[misc]
-        prepared = [
-            as_condition(a) if p in op.conditions else as_float(a, code)
-            for p, a in zip(op.params, arrays, strict=True)
-        ]
-        r = np.asarray(recorder.kernel(code)(*prepared))
-    except ValueError as error:
-        shapes = ", ".join(str(np.shape(a)) for a in arrays)
-        message = f"{op.name}() needs shapes that broadcast, got {shapes}."
-        raise ShapeError(message) from error
+    r, code = recorder.run(arrays)
     out = constant(r)
-    if not (modes.recording and op.differentiable):
+    if code is None or not (modes().recording and op.differentiable):
         return out
     edges = tuple(edge_of(t) if type(t) is Tensor else None for t in operands)
     gradients = op.gradients(strict=False)
@@ -167,6 +177,8 @@ def structural(op: Structural) -> Callable[..., Any]:
     plan_for = functools.cache(lambda needs: StructuralPlan(op, needs))
 
     def call(*args: Any, **metadata: Any) -> Any:
+        if modes().on_arrays and not any(isinstance(x, Value) for x in args):
+            return _as_arrays(op.kernel(*map(np.asarray, args), **metadata))
         operands = []
         arrays = []
         needs: tuple[int, ...] = ()
@@ -183,7 +195,7 @@ def structural(op: Structural) -> Callable[..., Any]:
             outs = [constant(result if type(result) is ndarray else np.asarray(result))]
         if op.view:
             make_view(outs[0], operands[0])
-        if needs and modes.recording:
+        if needs and modes().recording:
             floating = [out for out in outs if out.array.dtype.kind in dtypes.FLOATING]
             if floating:
                 plan = plan_for(() if op.variadic else needs)
@@ -228,6 +240,8 @@ def _structural_of_one(op: Structural) -> Callable[..., Any]:
     def call(x: Any, **metadata: Any) -> Any:
         nonlocal plan
         if type(x) is not Tensor:
+            if modes().on_arrays and not isinstance(x, Value):
+                return _as_arrays(kernel(np.asarray(x), **metadata))
             x = as_tensor(x, op.name)
         a = x.array
         r = kernel(a, **metadata)
@@ -237,13 +251,13 @@ def _structural_of_one(op: Structural) -> Callable[..., Any]:
         out.array = r
         out._wants = False
         out._edge = None
-        out._counter = INFERENCE if modes.inference else None
+        out._counter = INFERENCE if modes().inference else None
         if view:
             make_view(out, x)
         edge = x._edge
         if edge is None and x._wants:
             edge = x
-        if edge is None or not modes.recording or r.dtype.kind not in dtypes.FLOATING:
+        if edge is None or not modes().recording or r.dtype.kind not in dtypes.FLOATING:
             return out
         if plan is None:
             plan = StructuralPlan(op, (0,))
@@ -262,6 +276,13 @@ def _structural_of_one(op: Structural) -> Callable[..., Any]:
     return call
 
 
+def _as_arrays(result: Any) -> Any:
+    """Make arrays of what a kernel gives where that is a NumPy scalar."""
+    if type(result) is ndarray:
+        return result
+    return tuple(map(np.asarray, result)) if type(result) is tuple else np.asarray(result)
+
+
 def make_view(out: Tensor, source: Tensor) -> None:
     """Let `out` share the version counter of `source` if it shows memory of that."""
     base = out.array.base
@@ -278,8 +299,10 @@ def make_view(out: Tensor, source: Tensor) -> None:
     out._base_edge = root._edge
 
 
-def as_tensor(value: Any, name: str) -> Tensor:
-    """Return a tensor, made of arrays and numbers where it is none yet."""
+def as_tensor(value: Any, name: str) -> Any:
+    """Return a tensor, made of arrays and numbers where it is none yet; see `modes().on_arrays`."""
+    if modes().on_arrays and not isinstance(value, Value):
+        return np.asarray(value)
     lifted = lift(value, name)
     return lifted if isinstance(lifted, Tensor) else alias(array_of(lifted), None)
 

@@ -14,6 +14,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     import weakref
+    from collections.abc import Callable
 
     from numgrad.tensor import Tensor
 
@@ -47,19 +48,23 @@ class Plan:
     outputs = 1
     # Inputs that need a gradient but have no rule for it.
     missing: tuple[int, ...] = ()
-    # Whether `pull` gives new arrays, besides the cotangent itself.
+    # Whether all that `pull` gives are new arrays, or the cotangent itself.
     gives_fresh = False
 
     def raise_missing(self) -> NoReturn:
         """Raise NotImplementedError for an input in `missing`."""
         raise NotImplementedError
 
-    def pull(self, node: Node, g: Any) -> list[Any]:
-        """Turn the cotangent of the result, an array, into those of the inputs, one an edge."""
-        raise NotImplementedError
+    # Turns the cotangent of the result, an array, into those of the inputs: a list with one an
+    # edge, or where `single` says so just that one. Told that the walk owns the cotangent, it may
+    # overwrite it. `pull_strict` does so by IEEE products.
+    pull: Callable[[Node, Any, bool], Any]
+    pull_strict: Callable[[Node, Any, bool], Any]
+    # The only input that gets a gradient.
+    single: int | None = None
 
     def pull_recorded(self, node: Node, g: Any) -> list[Any]:
-        """Do the same with tensors, recording what is done."""
+        """Give the cotangents of the inputs as tensors, one an edge, recording what is done."""
         raise NotImplementedError
 
 

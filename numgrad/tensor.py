@@ -54,7 +54,7 @@ class Tensor(Convertible):
         self.array = array_of(data, dtype)
         self._edge = None
         self._wants = False
-        self._counter = INFERENCE if modes.inference else None
+        self._counter = INFERENCE if modes().inference else None
         if requires_grad:
             self.requires_grad = True
 
@@ -132,7 +132,7 @@ class Tensor(Convertible):
                 " convert first, as in x.to(numgrad.float64)."
             )
             raise RuntimeError(message)
-        if value and self._counter is INFERENCE and not modes.inference:
+        if value and self._counter is INFERENCE and not modes().inference:
             raise_inference("requires_grad cannot be set on an inference tensor")
         self._wants = bool(value)
 
@@ -306,4 +306,4 @@ def alias(array: np.ndarray[Any, Any], counter: Counter | None) -> Tensor:
 
 def constant(array: np.ndarray[Any, Any]) -> Tensor:
     """Make a tensor of a fresh array, an inference tensor in inference mode."""
-    return alias(array, INFERENCE if modes.inference else None)
+    return alias(array, INFERENCE if modes().inference else None)

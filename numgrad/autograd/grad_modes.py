@@ -1,7 +1,8 @@
 """Whether ops are recorded: context managers that are decorators, too.
 
-All are thread-local, nest, and restore what was before on leaving, also by an exception. As
-decorators they enter anew at every call; of a generator function or coroutine, at every step.
+All hold for the thread, or the asyncio task, that enters them, nest, and restore what was before
+on leaving, also by an exception. As decorators they enter anew at every call; of a generator
+function or coroutine, at every step.
 """
 
 from __future__ import annotations
@@ -11,14 +12,14 @@ import inspect
 import types
 from typing import TYPE_CHECKING, Any
 
-from numgrad.modes import modes
+from numgrad.modes import modes, set_modes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
 
 class _Mode:
-    """A context manager that sets some of the thread's modes."""
+    """A context manager that sets some of the modes."""
 
     settings: dict[str, bool]
 
@@ -34,13 +35,12 @@ class _Mode:
         self._before: list[dict[str, bool]] = []
 
     def __enter__(self) -> None:
-        self._before.append({name: getattr(modes, name) for name in self.settings})
-        for name, value in self.settings.items():
-            setattr(modes, name, value)
+        now = modes()
+        self._before.append({name: getattr(now, name) for name in self.settings})
+        set_modes(now._replace(**self.settings))
 
     def __exit__(self, *exception: object) -> None:
-        for name, value in self._before.pop().items():
-            setattr(modes, name, value)
+        set_modes(modes()._replace(**self._before.pop()))
 
     def _again(self) -> _Mode:
         """Make another one like it: a decorated function may run in several threads at once."""
@@ -129,21 +129,21 @@ class set_grad_enabled(_Mode):  # noqa: N801 - PyTorch's name
     def __init__(self, mode: bool) -> None:
         super().__init__()
         self.settings = {"recording": bool(mode)}
-        self._outside = modes.recording
-        modes.recording = bool(mode)
+        self._outside = modes().recording
+        set_modes(modes()._replace(**self.settings))
 
     def __enter__(self) -> None:
         self._before.append({"recording": self._outside})
-        modes.recording = self.settings["recording"]
+        set_modes(modes()._replace(**self.settings))
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Decorate a function; outside of it nothing changes."""
-        modes.recording = self._outside
+        set_modes(modes()._replace(recording=self._outside))
         return super().__call__(function)
 
     def _again(self) -> _Mode:
         mode: Any = super()._again()
-        mode._outside = modes.recording  # noqa: SLF001 - its own class
+        mode._outside = modes().recording  # noqa: SLF001 - its own class
         return mode  # type: ignore[no-any-return]
 
 
@@ -195,10 +195,10 @@ class strict_ieee(_Mode):  # noqa: N801 - named like the modes above
 
 
 def is_grad_enabled() -> bool:
-    """Whether ops are recorded in this thread."""
-    return modes.recording
+    """Whether ops are recorded in this thread or task."""
+    return modes().recording
 
 
 def is_inference_mode_enabled() -> bool:
-    """Whether this thread is in inference mode."""
-    return modes.inference
+    """Whether this thread or task is in inference mode."""
+    return modes().inference

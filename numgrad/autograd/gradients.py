@@ -8,7 +8,7 @@ import numpy as np
 
 from numgrad.backward import Walk, adder
 from numgrad.errors import ShapeError
-from numgrad.modes import modes
+from numgrad.modes import modes, set_modes, walking
 from numgrad.ops.convert import clone, to
 from numgrad.tensor import Tensor, alias
 
@@ -136,12 +136,12 @@ def _walk(
     create_graph: bool,
 ) -> Walk:
     walk = Walk(inputs, keep=create_graph or bool(retain_graph), recorded=create_graph)
-    before = modes.recording
-    modes.recording = create_graph
+    before = modes()
+    set_modes(walking(before, create_graph))
     try:
         walk.run(outputs, seeds if create_graph else [s.array for s in seeds])
     finally:
-        modes.recording = before
+        set_modes(before)
     return walk
 
 

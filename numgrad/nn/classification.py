@@ -196,7 +196,7 @@ def _class_weights(name: str, x: Tensor, axis: int, weight: Any) -> np.ndarray[A
     """The weights of classes in a shape that broadcasts to the input's."""
     if weight is None:
         return None
-    weights = as_tensor(weight, name).array
+    weights: np.ndarray[Any, Any] = as_tensor(weight, name).array
     if weights.shape != (x.shape[axis],):
         raise ShapeError(
             f"{name}() takes a weight for each of {x.shape[axis]} classes, got shape"

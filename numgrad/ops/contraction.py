@@ -61,7 +61,7 @@ def contracted(x: Any, y: Any, *, a: str, b: str, out: str) -> Any:
 def chain_contracted(x: Any, y: Any, *, a: str, b: str, out: str) -> Any:
     """The same in the chain rule: 0 if one operand is 0 throughout and the other not finite."""
     result = _contract(x, y, a, b, out)
-    if modes.strict_ieee or not _blank(x, y, result):
+    if modes().strict_ieee or not _blank(x, y, result):
         return result
     return np.zeros_like(result)
 
@@ -77,7 +77,7 @@ def _blank(x: Any, y: Any, result: Any) -> bool:
 @structural
 def nothing(x: Any, y: Any) -> Any:
     """Whether a contraction of the chain rule is a blank: the constant 0, without derivatives."""
-    return np.asarray(not modes.strict_ieee and _blank(x, y, np.asarray(math.nan)))
+    return np.asarray(not modes().strict_ieee and _blank(x, y, np.asarray(math.nan)))
 
 
 @contracted.vjp("x")

@@ -79,7 +79,7 @@ def settled(result: Any, x: Any, y: Any) -> Any:
     """A product of the chain rule, with 0 for what the NaN-safe rule blanks."""
     elements = result.reshape(-1)
     # The sum of squares is finite if all elements are, and costs next to nothing.
-    if math.isfinite(elements.dot(elements)) or modes.strict_ieee:
+    if math.isfinite(elements.dot(elements)) or modes().strict_ieee:
         return result
     return np.where(blanked(x, y), 0, result).astype(result.dtype, copy=False)
 
@@ -100,7 +100,7 @@ def _zero_and_finite(a: Any) -> tuple[Any, Any]:
 @structural
 def idle(x: Any, y: Any) -> Any:
     """Where a product of the chain rule is a blank: the constant 0, without derivatives."""
-    return np.zeros((), np.bool_) if modes.strict_ieee else np.asarray(blanked(x, y))
+    return np.zeros((), np.bool_) if modes().strict_ieee else np.asarray(blanked(x, y))
 
 
 @np.errstate(all="ignore")
