@@ -266,9 +266,13 @@ def _fresh(value: Any, gradients: Any, node: Node) -> bool:
     """Whether an array owns memory that no forward value and no other gradient holds."""
     if type(value) is not ndarray or value.base is not None:
         return False
-    return sum(value is other for other in gradients) <= 1 and not any(
-        value is getattr(saved, "array", saved) for saved in node.saved or ()
-    )
+    holders = 0
+    for other in gradients:
+        holders += other is value
+    for saved in node.saved or ():
+        if saved is value or (type(saved) is Tensor and saved.array is value):
+            return False
+    return holders == 1
 
 
 def fitted(gradients: Sequence[Any], node: Node, *, recorded: bool) -> list[Any]:

@@ -169,12 +169,12 @@ def note_versions(node: Node, inputs: Any) -> None:
     node.versions = tuple(versions)
 
 
-def structural(op: Structural) -> Callable[..., Any]:
+def structural(op: Structural) -> Callable[..., Any]:  # noqa: C901 - one closure
     """Build the eager function of a structural op."""
-    if len(op.params) == 1 and op.outputs == 1 and not op.variadic:
-        return _structural_of_one(op)
     node_type = node_class(op)
     plan_for = functools.cache(lambda needs: StructuralPlan(op, needs))
+    if len(op.params) == 1 and op.outputs == 1 and not op.variadic:
+        return _structural_of_one(op, node_type)
 
     def call(*args: Any, **metadata: Any) -> Any:
         if modes().on_arrays and not any(isinstance(x, Value) for x in args):
@@ -202,6 +202,8 @@ def structural(op: Structural) -> Callable[..., Any]:
                 record_structural(new(node_type), plan, outs, operands, metadata)
         return tuple(outs) if type(result) is tuple else outs[0]
 
+    if len(op.params) == 2 and op.outputs == 1 and not op.variadic and not op.view:
+        return _structural_of_two(op, node_type, plan_for, call)
     return call
 
 
@@ -231,9 +233,10 @@ def record_structural(
             out._edge = node if number == 0 else Output(node, number)
 
 
-def _structural_of_one(op: Structural) -> Callable[..., Any]:
+def _structural_of_one(  # noqa: C901 - the hot path, in one piece
+    op: Structural, node_type: type[Node]
+) -> Callable[..., Any]:
     """Build the eager function for one input and one result, such as views and reductions."""
-    node_type = node_class(op)
     kernel, view = op.kernel, op.view
     plan: Any = None
 
@@ -241,7 +244,7 @@ def _structural_of_one(op: Structural) -> Callable[..., Any]:
         nonlocal plan
         if type(x) is not Tensor:
             if modes().on_arrays and not isinstance(x, Value):
-                return _as_arrays(kernel(np.asarray(x), **metadata))
+                return _as_arrays(kernel(x if type(x) is ndarray else np.asarray(x), **metadata))
             x = as_tensor(x, op.name)
         a = x.array
         r = kernel(a, **metadata)
@@ -267,9 +270,65 @@ def _structural_of_one(op: Structural) -> Callable[..., Any]:
         node.extra = node.versions = None
         node.shapes = ((a.shape, a.dtype),)
         node.metadata = metadata
-        node.saved = (*((x,) if plan.inputs else ()), *((r,) if plan.keeps_out else ()))
-        if x._counter is not None:
+        if plan.inputs:
+            node.saved = (x, r) if plan.keeps_out else (x,)
+        else:
+            node.saved = (r,) if plan.keeps_out else ()
+        if x._counter is not None and (node.saved or x._base is not None):
             note_versions(node, (x,))
+        out._edge = node
+        return out
+
+    return call
+
+
+def _structural_of_two(
+    op: Structural,
+    node_type: type[Node],
+    plan_for: Callable[[tuple[int, ...]], StructuralPlan],
+    general_call: Callable[..., Any],
+) -> Callable[..., Any]:
+    """Build the eager function for two inputs and one result, such as products of matrices."""
+    kernel = op.kernel
+    plans: list[Any] = [None, None, None, None]  # by 1 for x + 2 for y
+
+    def call(x: Any, y: Any, **metadata: Any) -> Any:
+        if type(x) is not Tensor or type(y) is not Tensor:
+            if type(x) is ndarray and type(y) is ndarray and modes().on_arrays:
+                return _as_arrays(kernel(x, y, **metadata))
+            return general_call(x, y, **metadata)
+        a, b = x.array, y.array
+        r = kernel(a, b, **metadata)
+        if type(r) is not ndarray:
+            r = np.asarray(r)
+        out = new(Tensor)
+        out.array = r
+        out._wants = False
+        out._edge = None
+        edge_x: Any = x._edge
+        if edge_x is None and x._wants:
+            edge_x = x
+        edge_y: Any = y._edge
+        if edge_y is None and y._wants:
+            edge_y = y
+        needs = (edge_x is not None) + 2 * (edge_y is not None)
+        mode = modes()
+        out._counter = INFERENCE if mode.inference else None
+        if not (needs and mode.recording) or r.dtype.kind not in dtypes.FLOATING:
+            return out
+        plan = plans[needs]
+        if plan is None:
+            plan = plans[needs] = plan_for(((), (0,), (1,), (0, 1))[needs])
+        node = new(node_type)
+        node.edges = (edge_x, edge_y)
+        node.plan = plan
+        node.extra = node.versions = None
+        node.shapes = ((a.shape, a.dtype), (b.shape, b.dtype))
+        node.metadata = metadata
+        saved = (x, y) if len(plan.inputs) == 2 else tuple([(x, y)[k] for k in plan.inputs])
+        node.saved = (*saved, r) if plan.keeps_out else saved
+        if x._counter is not None or y._counter is not None:
+            note_versions(node, (x, y))
         out._edge = node
         return out
 
@@ -296,7 +355,8 @@ def make_view(out: Tensor, source: Tensor) -> None:
         return
     out._counter = source.counter()
     out._base = root = source if source._base is None else source._base
-    out._base_edge = root._edge
+    if root._edge is not None:
+        out._base_edge = root._edge
 
 
 def as_tensor(value: Any, name: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import numpy as np
@@ -168,6 +169,8 @@ def _seeds(name: str, outputs: Sequence[Tensor], given: Any) -> list[Tensor]:
         given = (None,) * len(outputs)
     elif type(given) is not tuple and isinstance(given, (Tensor, np.ndarray, float, int)):
         given = (given,)
+    if len(given) == len(outputs) == 1:
+        return [_seed(name, outputs[0], given[0])]
     if len(given) != len(outputs):
         message = f"{name}() got {len(outputs)} outputs and {len(given)} seeds: give one for each."
         raise RuntimeError(message)
@@ -190,7 +193,7 @@ def _seed(name: str, output: Any, seed: Any) -> Tensor:  # noqa: C901 - one chec
     if seed is None:
         if array.size != 1:
             _raise_no_seed(name, array.shape)
-        return alias(np.ones_like(array), None)
+        return alias(_one(array.dtype) if not array.ndim else np.ones_like(array), None)
     if isinstance(seed, (float, int)) and not array.ndim:
         return alias(np.asarray(seed, dtype=array.dtype), None)
     if not isinstance(seed, (Tensor, np.ndarray)):
@@ -209,6 +212,12 @@ def _seed(name: str, output: Any, seed: Any) -> Tensor:  # noqa: C901 - one chec
         message = f"{name}() got a complex seed for an output of dtype {array.dtype}."
         raise RuntimeError(message)
     return to(tensor, array.dtype)
+
+
+@functools.cache
+def _one(dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    """The seed of a 0-d output, made once: to make it takes as long as a small kernel."""
+    return np.ones((), dtype)
 
 
 def _raise_no_seed(name: str, shape: tuple[int, ...]) -> NoReturn:

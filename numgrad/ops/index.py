@@ -82,14 +82,14 @@ def getitem(x: Tensor, key: Any) -> Tensor:  # noqa: C901 - a hot path, in one p
     """
     kind = type(key)
     if kind is int:
-        return select_at(x, key=(key, ...))  # type: ignore[no-any-return]
+        return select_at.eager(x, key=(key, ...))  # type: ignore[no-any-return]
     if (
         kind is slice
         and type(key.start) in _BOUNDS
         and type(key.stop) in _BOUNDS
         and type(key.step) in _BOUNDS
     ):
-        return slice_at(x, key=key)  # type: ignore[no-any-return]
+        return slice_at.eager(x, key=key)  # type: ignore[no-any-return]
     if kind is tuple:
         # The basic tuples in one pass; whatever is not among them takes the general path.
         op = alias_at
@@ -114,7 +114,7 @@ def getitem(x: Tensor, key: Any) -> Tensor:  # noqa: C901 - a hot path, in one p
             else:
                 break
         else:
-            return op(x, key=key if closed else (*key, ...))  # type: ignore[no-any-return]
+            return op.eager(x, key=key if closed else (*key, ...))  # type: ignore[no-any-return]
     key = array_key(key)
     op = _op_for(key)
     return op(x, key=key if op is index_at else _with_ellipsis(key))  # type: ignore[no-any-return]

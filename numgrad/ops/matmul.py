@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from numgrad.errors import ShapeError
+from numgrad.kernels.quiet import quiet
 from numgrad.modes import modes
 from numgrad.op import structural
 from numgrad.ops.arithmetic import product
@@ -28,11 +29,10 @@ if TYPE_CHECKING:
 __all__ = ["bmm", "dot", "matmul", "mm", "mv"]
 
 
-@np.errstate(all="ignore")  # as a decorator it costs half of what it does in a with statement
 def multiply(x: Any, y: Any) -> Any:
     """Product of arrays by rank; batches of matrices broadcast."""
     try:
-        return x.dot(y) if x.ndim < 3 and y.ndim < 3 else np.matmul(x, y)
+        return quiet.run(x.dot if x.ndim < 3 and y.ndim < 3 else x.__matmul__, y)
     except ValueError as error:
         raise mismatch("matmul", x, y) from error
 
@@ -103,9 +103,8 @@ def idle(x: Any, y: Any) -> Any:
     return np.zeros((), np.bool_) if modes().strict_ieee else np.asarray(blanked(x, y))
 
 
-@np.errstate(all="ignore")
 def _outer(x: Any, y: Any) -> Any:
-    return np.multiply.outer(x, y)
+    return quiet.run(np.multiply.outer, x, y)
 
 
 def _chain(form: str, kernel: Callable[..., Any], to_x: str, to_y: str) -> Any:

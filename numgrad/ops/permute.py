@@ -65,6 +65,11 @@ def _(g: Any, *, shifts: tuple[int, ...], axes: tuple[int, ...] | None) -> Any:
 
 def extents(name: str, sizes: tuple[Any, ...]) -> tuple[int, ...]:
     """Return the integers of a shape or an order, given as one sequence or one by one."""
+    for size in sizes:
+        if type(size) is not int:
+            break
+    else:
+        return sizes
     if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)):
         sizes = tuple(sizes[0])
     try:

@@ -115,7 +115,7 @@ def sum(
     tensor([3., 3.])
     """
     if dim is axis is keepdim is keepdims and dtype is None:  # nothing is given
-        return sum_over(x, axes=None, keepdims=False)  # type: ignore[no-any-return]
+        return sum_over.eager(x, axes=None, keepdims=False)  # type: ignore[no-any-return]
     x = lift(x, "sum")
     axes, keep = reduction("sum", x.ndim, dim, keepdim, axis, keepdims)
     if dtype is not None:
@@ -143,7 +143,7 @@ def mean(
     """
     x = floating(lift(x, "mean"), dtype)
     if dim is axis is keepdim is keepdims:
-        return mean_over(x, axes=None, keepdims=False)  # type: ignore[no-any-return]
+        return mean_over.eager(x, axes=None, keepdims=False)  # type: ignore[no-any-return]
     axes, keep = reduction("mean", x.ndim, dim, keepdim, axis, keepdims)
     return mean_over(x, axes=axes, keepdims=keep)  # type: ignore[no-any-return]
 

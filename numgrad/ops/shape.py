@@ -12,7 +12,7 @@ from numgrad.op import structural
 from numgrad.ops.axes import MISSING, axes_in, axis_in, either
 from numgrad.ops.broadcast import expand_to, view_as
 from numgrad.ops.permute import extents, reverse_dims
-from numgrad.value import lift
+from numgrad.value import Value, lift
 
 if TYPE_CHECKING:
     from numgrad.tensor import Tensor
@@ -62,7 +62,7 @@ def _reshape(name: str, op: Any, x: Any, shape: tuple[int, ...]) -> Any:
     reason = None
     if not shape or min(shape) >= -1:
         try:
-            return op(x, shape=shape)
+            return op.eager(x, shape=shape)
         except ValueError as error:
             reason = error
     raise ShapeError(
@@ -82,7 +82,8 @@ def reshape(x: Tensor, *sizes: Any, shape: Any = None, order: str = "C") -> Tens
     tensor([[1., 2.],
             [3., 4.]])
     """
-    x = lift(x, "reshape")
+    if not isinstance(x, Value):
+        x = lift(x, "reshape")
     wanted = extents("reshape", sizes if shape is None else (*sizes, shape))
     if order == "C":
         return _reshape("reshape", view_as, x, wanted)  # type: ignore[no-any-return]
