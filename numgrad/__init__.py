@@ -351,6 +351,10 @@ from numgrad.serialization import (
 from numgrad.tensor import (
     Tensor,
 )
+from numgrad.threads import (
+    get_num_threads,
+    set_num_threads,
+)
 
 __version__ = "0.1.0"
 
@@ -453,6 +457,7 @@ __all__ = [
     "gather",
     "ge",
     "get_default_dtype",
+    "get_num_threads",
     "greater",
     "greater_equal",
     "gt",
@@ -560,6 +565,7 @@ __all__ = [
     "select",
     "set_default_dtype",
     "set_grad_enabled",
+    "set_num_threads",
     "set_printoptions",
     "short",
     "sigmoid",

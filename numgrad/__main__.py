@@ -14,7 +14,7 @@ import platform
 import sys
 
 from numgrad import __version__
-from numgrad.kernels import cache, cpu
+from numgrad.kernels import cache, cpu, pool
 
 
 def info() -> int:
@@ -30,7 +30,7 @@ def info() -> int:
         },
         "platform": platform.platform(),
         "processor level": cpu.level(),
-        "threads": f"1 for kernels, {os.cpu_count()} processors",
+        "threads": f"{pool.threads()} for kernels, {os.cpu_count()} processors",
         "kernel cache": str(store.folder),
         "cached kernels": f"{entries} ({size / 1024:.0f} kB)",
     }

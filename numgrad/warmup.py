@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from numgrad import compiled
-from numgrad.kernels import rows
+from numgrad.kernels import pool, rows
 from numgrad.op import Elementwise
 from numgrad.value import REGISTRY
 
@@ -23,16 +23,18 @@ class Job(NamedTuple):
     """A kernel to compile, and what does it."""
 
     name: str
-    load: Callable[[], np.ufunc]
+    load: Callable[[], object]
 
 
 def jobs(dtypes: Iterable[str]) -> list[Job]:
     """Give the kernels of all ops for some dtypes, each once.
 
     Elementwise ones forward and vjp, for every choice of inputs that need gradients; and those
-    that work on rows.
+    that work on rows. Also what has threads share their work.
     """
     found: dict[str, Job] = {}
+    if pool.is_possible():
+        found["threads"] = Job("threads", pool.load)
     for dtype in dtypes:
         code = np.dtype(dtype).char
         for op in REGISTRY.values():

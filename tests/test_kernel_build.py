@@ -103,13 +103,13 @@ import os, sys, threading, warnings
 from numgrad.kernels import build, link
 warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside threads
 text = {source("x0 + 1", "d->d")!r}
-loading, forking, address = threading.Event(), threading.Event(), link.address
+loading, forking, addresses = threading.Event(), threading.Event(), link.addresses
 def announced(*arguments):
     loading.set()
     forking.wait()
-    return address(*arguments)
+    return addresses(*arguments)
 if "warm" in sys.argv:
-    link.address = announced
+    link.addresses = announced
     os.register_at_fork(before=forking.set)
     thread = threading.Thread(target=build.kernel, args=("f", text, "d->d"))
     thread.start()

@@ -32,7 +32,7 @@ LAYERS = (
     {"plans", "backward"},
     {"record"},
     {"eager", "creation"},
-    {"functions", "random"},
+    {"functions", "random", "threads"},
     {"inplace", "serialization", "linalg", "special"},
     {"numpy_functions"},
     {"numpy_protocol"},

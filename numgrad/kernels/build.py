@@ -12,9 +12,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from numgrad.kernels import cache, cpu, link, ufunc
+from numgrad.kernels import cache, cpu, division, link, ufunc
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
 
 # What the source of every kernel may use.
@@ -36,10 +38,17 @@ _IMPORT = re.compile(
 
 # By name and key, and by key.
 _kernels: dict[tuple[str, str], np.ufunc] = {}
-_addresses: dict[str, int] = {}
+_addresses: dict[str, list[int]] = {}
 
 
-def kernel(name: str, source: str, types: str, core: str | None = None, doc: str = "") -> np.ufunc:
+def kernel(
+    name: str,
+    source: str,
+    types: str,
+    core: str | None = None,
+    doc: str = "",
+    along: str | None = None,
+) -> np.ufunc:
     """Return the ufunc whose inner loop is `source`.
 
     The loop is best written once, for any steps: steps that matter for speed get compiled code of
@@ -52,6 +61,8 @@ def kernel(name: str, source: str, types: str, core: str | None = None, doc: str
         types: dtypes of the inputs and outputs by NumPy's letters, as in "dd->d"; l is int64.
         core: for a gufunc the shapes that one call of the loop works on, as in "(n)->()".
         doc: the docstring.
+        along: a core dimension that threads may share, since its elements do not depend on each
+            other. Without it they share what the kernel is called for: elements, or rows.
 
     Raises:
         RuntimeError: the loop does not compile, or calls what a process without Numba has not got.
@@ -60,26 +71,43 @@ def kernel(name: str, source: str, types: str, core: str | None = None, doc: str
     found = _kernels.get((name, content))
     if found is not None:
         return found
+    from numgrad.kernels import pool
+
     symbol = f"numgrad_{content}"
-    code = cache.default_store().get(content)
-    if code is None:
-        _expect_forks()
+
+    def compiled() -> bytes:
+        from numgrad.kernels import jit
+
+        try:
+            return jit.compile_loop(PRELUDE + source, symbol, types, core)
+        except RuntimeError as error:
+            error.add_note(f"This was the kernel {name} for {types}:\n{source}")
+            raise
+
+    (address,) = load(content, compiled, symbol)
     with link.lock:
         # Another thread may have been quicker.
-        if content not in _addresses:
-            if code is None:
-                from numgrad.kernels import jit
-
-                try:
-                    code = jit.compile_loop(PRELUDE + source, symbol, types, core)
-                except RuntimeError as error:
-                    error.add_note(f"This was the kernel {name} for {types}:\n{source}")
-                    raise
-                cache.default_store().put(content, code)
-            _addresses[content] = link.address(symbol, code)
         if (name, content) not in _kernels:
-            _kernels[name, content] = ufunc.make(name, _addresses[content], types, core, doc)
+            pool.offer()
+            data = division.data(source, types, core, along)
+            _kernels[name, content] = ufunc.make(name, address, data, types, core, doc)
         return _kernels[name, content]
+
+
+def load(content: str, compiled: Callable[[], bytes], *symbols: str) -> list[int]:
+    """Load code once, out of the store or as `compiled` makes it; the addresses of its symbols."""
+    if content not in _addresses:
+        code = cache.default_store().get(content)
+        if code is None:
+            _expect_forks()
+        with link.lock:
+            # Another thread may have been quicker.
+            if content not in _addresses:
+                if code is None:
+                    code = compiled()
+                    cache.default_store().put(content, code)
+                _addresses[content] = link.addresses(code, *symbols)
+    return _addresses[content]
 
 
 def key(source: str, types: str, core: str | None = None) -> str:

@@ -17,7 +17,7 @@ from numgrad.kernels import object_code
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["compile_loop", "f4", "f8", "inline", "intrinsic", "types"]
+__all__ = ["compile_functions", "compile_loop", "f4", "f8", "inline", "intrinsic", "types"]
 
 f4, f8 = numba.float32, numba.float64
 
@@ -55,6 +55,18 @@ def compile_loop(source: str, symbol: str, loop_types: str, core: str | None = N
             raise RuntimeError(f"numgrad internal error: {error}") from error
     code, name = compiled.inspect_llvm(), compiled.native_name
     return object_code.from_llvm(code, name, symbol, loop_types, core)
+
+
+def compile_functions(functions: dict[str, Callable[..., int]]) -> bytes:
+    """Object code that exports functions by these symbols; all they take and give are words."""
+    compiled = {}
+    _start()
+    with global_compiler_lock, _unoptimised():
+        for symbol, function in functions.items():
+            words = [types.intp] * function.__code__.co_argcount
+            made = numba.cfunc(types.intp(*words), **_FLAGS)(function)
+            compiled[symbol] = made.inspect_llvm(), made.native_name
+    return object_code.from_functions(compiled)
 
 
 @functools.cache

@@ -28,15 +28,15 @@ def fork_between_kernels() -> None:
 fork_between_kernels()
 
 
-def address(symbol: str, code: bytes) -> int:
-    """Load object code for the life of the process, and return the address of `symbol` in it.
+def addresses(code: bytes, *symbols: str) -> list[int]:
+    """Load object code for the life of the process, and return the addresses of symbols in it.
 
     To be called with `lock` held.
     """
     binding, engine = _binding(), _engine()
     engine.add_object_file(binding.object_file.ObjectFileRef.from_data(code))
     engine.finalize_object()
-    return int(engine.get_function_address(symbol))
+    return [int(engine.get_function_address(symbol)) for symbol in symbols]
 
 
 def target_machine() -> Any:

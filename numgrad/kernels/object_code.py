@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import functools
 import itertools
-import re
 import struct
 from typing import TYPE_CHECKING, NamedTuple
 
 from llvmlite import binding, ir
 
-from numgrad.kernels import cpu, link, ufunc
+from numgrad.kernels import cpu, division, link, ufunc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +31,8 @@ _POINTER = ir.IntType(8).as_pointer()
 _PARAMETERS = [_POINTER.as_pointer(), _INTP.as_pointer(), _INTP.as_pointer(), _POINTER]
 _VOID = ir.VoidType()
 _INLINED = ["alwaysinline"]
+# The function that does all of a call, whatever its size.
+_WHOLE = "numgrad_whole"
 
 # The bits of the x86 control and status register that NumPy makes warnings of (invalid, division
 # by zero, overflow, underflow), and all bits but the six of exceptions.
@@ -56,7 +57,7 @@ def from_llvm(code: str, loop: str, symbol: str, types: str, core: str | None) -
     Raises:
         RuntimeError: the loop calls what a process without Numba has not got.
     """
-    module = _with_entry(code, loop, symbol, list(_cases(types, core)))
+    module = _with_entry(code, loop, symbol, list(_cases(types, core)), core)
     # Where Numba found Intel's SVML, vectorising brings calls of it, which other processes could
     # not resolve: such a loop stays scalar.
     for vectorise in (True, False):
@@ -69,6 +70,23 @@ def from_llvm(code: str, loop: str, symbol: str, types: str, core: str | None) -
         f"numgrad internal error: the loop calls {', '.join(foreign)}, "
         "which a process without Numba has not got."
     )
+
+
+def from_functions(functions: dict[str, tuple[str, str]]) -> bytes:
+    """Object code that exports functions by these symbols.
+
+    Each comes as the LLVM code of a module and its name there. They may call what C offers to every
+    process: nothing is checked here.
+    """
+    whole = binding.parse_assembly("")
+    for symbol, (code, name) in functions.items():
+        module = binding.parse_assembly(code)
+        module.get_function(name).name = symbol
+        _hide(module, symbol)
+        whole.triple, whole.data_layout = module.triple, module.data_layout
+        whole.link_in(module)
+    _optimise(whole, vectorise=False)
+    return bytes(_machine().emit_object(whole))
 
 
 def _cases(types: str, core: str | None) -> Iterator[Case]:
@@ -89,31 +107,75 @@ def _cases(types: str, core: str | None) -> Iterator[Case]:
         for k in range(constant):
             yield Case([*sizes[:k], 0, *sizes[k + 1 :]])
         return
-    ranks = [len(re.findall(r"[^\s,]+", shape)) for shape in re.findall(r"\(([^)]*)\)", core)]
+    ranks = [len(shape) for shape in division.shapes(core)]
     inner = [[*[None] * (rank - 1), size] for rank, size in zip(ranks, sizes, strict=True) if rank]
     if inner:
         yield Case([*[None] * len(sizes), *itertools.chain.from_iterable(inner)])
 
 
-def _with_entry(code: str, loop: str, symbol: str, cases: list[Case]) -> binding.ModuleRef:
+def _with_entry(
+    code: str, loop: str, symbol: str, cases: list[Case], core: str | None
+) -> binding.ModuleRef:
     """The code with its exported function; all else is private to it."""
     # Numba keeps its C wrapper from inlining the loop, but each case is to be compiled for itself.
     module = binding.parse_assembly(code.replace("{ noinline }", "{ alwaysinline }"))
     # The C library divides with remainder on the x87 unit, which has flags of its own.
-    entry = _entry(loop, symbol, cases, x87=" frem " in code)
+    entry = _entry(loop, cases, x87=" frem " in code)
+    _export(entry, symbol, core)
     entry.triple, entry.data_layout = module.triple, module.data_layout
     module.link_in(binding.parse_assembly(str(entry)))
-    for value in (*module.functions, *module.global_variables):
-        if not value.is_declaration and value.name != symbol:
-            value.linkage = "internal"
+    _hide(module, symbol)
     return module
 
 
-def _entry(loop: str, symbol: str, cases: list[Case], *, x87: bool) -> ir.Module:
+def _hide(module: binding.ModuleRef, symbol: str) -> None:
+    """Makes all that a module defines private to it, but for one function."""
+    for value in (*module.functions, *module.global_variables):
+        if not value.is_declaration and value.name != symbol:
+            value.linkage = "internal"
+
+
+def _export(module: ir.Module, symbol: str, core: str | None) -> None:
+    """Adds the function that NumPy calls: where there is much to do, it has threads share it.
+
+    See `numgrad.kernels.division` for what `data` holds.
+    """
+    exported = ir.Function(module, ir.FunctionType(_VOID, _PARAMETERS), symbol)
+    builder = ir.IRBuilder(exported.append_basic_block())
+    whole = module.get_global(_WHOLE)
+    _, dims, _, data = exported.args
+    words = builder.bitcast(data, _INTP.as_pointer())
+    work = _work(builder, dims, core)
+    enough = builder.icmp_signed(">=", work, _word(builder, words, division.THRESHOLD))
+    with builder.if_then(enough, likely=False):
+        pool = _word(builder, words, division.POOL)
+        with builder.if_then(builder.icmp_unsigned("!=", pool, _INTP(0))):
+            kind = ir.FunctionType(_VOID, [whole.type, *_PARAMETERS, _INTP])
+            place = builder.inttoptr(pool, kind.as_pointer().as_pointer())
+            builder.call(builder.load(place), [whole, *exported.args, work])
+            builder.ret_void()
+    builder.call(whole, exported.args, tail="tail")
+    builder.ret_void()
+
+
+def _work(builder: ir.IRBuilder, dims: ir.Value, core: str | None) -> ir.Value:
+    """How many elements one call works on: those of its largest argument."""
+    rows, *sizes = _read(builder, dims, 1 + len(division.dimensions(core)))
+    size = dict(zip(division.dimensions(core), sizes, strict=True))
+    most: ir.Value = _INTP(1)
+    for shape in dict.fromkeys(division.shapes(core)):
+        elements = functools.reduce(builder.mul, [size[name] for name in shape], _INTP(1))
+        larger = builder.icmp_signed(">", elements, most)
+        most = builder.select(larger, elements, most)
+    return builder.mul(rows, most) if sizes else rows
+
+
+def _entry(loop: str, cases: list[Case], *, x87: bool) -> ir.Module:
     """A function that calls the loop with what is known in the first of `cases` that fits."""
     module = ir.Module()
     target = ir.Function(module, ir.FunctionType(_POINTER, _PARAMETERS), loop)
-    entry = ir.Function(module, ir.FunctionType(_VOID, _PARAMETERS), symbol)
+    entry = ir.Function(module, ir.FunctionType(_VOID, _PARAMETERS), _WHOLE)
+    entry.attributes.add("noinline")
     builder = ir.IRBuilder(entry.append_basic_block())
     places, dims, steps, data = entry.args
     end = entry.append_basic_block()
@@ -142,6 +204,11 @@ def _entry(loop: str, symbol: str, cases: list[Case], *, x87: bool) -> ir.Module
 def _read(builder: ir.IRBuilder, array: ir.Value, length: int) -> list[ir.Value]:
     """The elements of an array."""
     return [builder.load(builder.gep(array, [_INTP(k)])) for k in range(length)]
+
+
+def _word(builder: ir.IRBuilder, array: ir.Value, place: int) -> ir.Value:
+    """One element of an array."""
+    return builder.load(builder.gep(array, [_INTP(place)]))
 
 
 def _written(builder: ir.IRBuilder, values: list[ir.Value]) -> ir.Value:

@@ -30,25 +30,28 @@ _NO_IDENTITY = -1
 _kept: list[object] = []
 
 
-def make(name: str, address: int, types: str, core: str | None = None, doc: str = "") -> np.ufunc:
+def make(
+    name: str, address: int, data: int, types: str, core: str | None = None, doc: str = ""
+) -> np.ufunc:
     """A ufunc, or with `core` a gufunc, of the one loop at `address`.
 
     Args:
         name: what the ufunc is called in messages.
         address: of a C function `void(char **args, intp *dims, intp *steps, void *data)`.
+        data: the address of what every call of the loop is handed, see `numgrad.kernels.division`.
         types: the dtypes of inputs and outputs, as in "dd->d".
         core: the shapes that one call of the loop works on, as in "(n),(n)->()".
         doc: the docstring.
     """
     inputs, outputs = types.split("->")
-    loops, data = (ctypes.c_void_p * 1)(address), (ctypes.c_void_p * 1)()
+    loops, handed = (ctypes.c_void_p * 1)(address), (ctypes.c_void_p * 1)(data)
     numbers = bytes(DTYPES[code].num for code in inputs + outputs)
     strings = [text.encode() for text in (name, doc, *([] if core is None else [core]))]
-    _kept.append((loops, data, numbers, strings))
+    _kept.append((loops, handed, numbers, strings))
     place = _FROM_FUNC_AND_DATA if core is None else _FROM_FUNC_AND_DATA_AND_SIGNATURE
     return _constructor(place, len(strings))(
         loops,
-        data,
+        handed,
         numbers,
         1,
         len(inputs),

@@ -65,7 +65,8 @@ def kernel(update: Update, code: str) -> np.ufunc:
     vectors = len(update.state) + 2
     core = ",".join(["(n)"] * vectors)
     types = f"{code * (vectors + 1)}->{code}"
-    return build.kernel(f"{update.name}_step", source(update, code), types, f"{core},(k)->()")
+    text = source(update, code)
+    return build.kernel(f"{update.name}_step", text, types, f"{core},(k)->()", along="n")
 
 
 def source(update: Update, code: str) -> str:
