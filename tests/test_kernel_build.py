@@ -3,32 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import threading
-from pathlib import Path
 
 import pytest
 
 from numgrad.kernels import build, cpu
 from tests.kernel_texts import elementwise, source
-
-ROOT = Path(__file__).resolve().parent.parent
-
-
-def run(program, store, *arguments, **variables):
-    """What a new process prints."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program, *arguments],
-        env=os.environ | {"PYTHONPATH": str(ROOT), "NUMGRAD_CACHE_DIR": str(store)} | variables,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.split()
-
+from tests.processes import run
 
 # Prints whether Numba was needed, and a value.
 PROGRAM = f"""

@@ -24,6 +24,10 @@ AXIS = 5  # which of them is divided
 ELEMENTWISE = 6  # 1 for a ufunc, 0 for a gufunc
 TABLE = 7  # for each argument: the place of its step along the axis, or -1; and its itemsize
 
+# Places in the pool's memory: the address of what shares a call; while that is 0, the address of
+# what starts the pool. The call is then done by its caller.
+RUN, START = 0, 1
+
 # What the pool has room for.
 MOST_ARGUMENTS, MOST_DIMENSIONS = 64, 16
 

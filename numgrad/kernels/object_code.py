@@ -148,12 +148,19 @@ def _export(module: ir.Module, symbol: str, core: str | None) -> None:
     work = _work(builder, dims, core)
     enough = builder.icmp_signed(">=", work, _word(builder, words, division.THRESHOLD))
     with builder.if_then(enough, likely=False):
-        pool = _word(builder, words, division.POOL)
-        with builder.if_then(builder.icmp_unsigned("!=", pool, _INTP(0))):
-            kind = ir.FunctionType(_VOID, [whole.type, *_PARAMETERS, _INTP])
-            place = builder.inttoptr(pool, kind.as_pointer().as_pointer())
-            builder.call(builder.load(place), [whole, *exported.args, work])
-            builder.ret_void()
+        pool = builder.inttoptr(_word(builder, words, division.POOL), _INTP.as_pointer())
+        with builder.if_then(builder.icmp_unsigned("!=", pool, pool.type(None))):
+            run = _word(builder, pool, division.RUN)
+            with builder.if_else(builder.icmp_unsigned("!=", run, _INTP(0))) as (there, missing):
+                with there:
+                    kind = ir.FunctionType(_VOID, [whole.type, *_PARAMETERS, _INTP])
+                    function = builder.inttoptr(run, kind.as_pointer())
+                    builder.call(function, [whole, *exported.args, work])
+                    builder.ret_void()
+                with missing:
+                    start = _word(builder, pool, division.START)
+                    kind = ir.FunctionType(_VOID, [])
+                    builder.call(builder.inttoptr(start, kind.as_pointer()), [])
     builder.call(whole, exported.args, tail="tail")
     builder.ret_void()
 

@@ -6,12 +6,12 @@ starts threads when a call first needs them.
 
 from __future__ import annotations
 
-import _thread
 import ctypes
 import functools
 import os
 import signal
 import struct
+import threading
 
 from numgrad.kernels import build, division, link
 
@@ -24,7 +24,7 @@ FUNCTIONS = ("run", "serve", "prepare", "close", "reopen")
 
 # What the pool's memory holds, at which offset. No lock or condition of a system is larger than 128
 # bytes. What threads write to while others work is 64 bytes apart: a line of their caches.
-RUN = 0  # the address that kernels call
+RUN = division.RUN * WORD  # the address that kernels call
 SERVE = 1 * WORD  # the address that threads live at
 THREADS = 2 * WORD  # how many threads a call may use, the caller among them
 PROCESS = 3 * WORD  # whose threads these are
@@ -58,10 +58,6 @@ WAKE = 128  # condition: there is a call
 
 _SIZE = SEATS + (MOST_THREADS + 1) * SEAT
 _LINE = 64
-
-# `run` of the pool's code, as ctypes calls it, and as it calls Python.
-_RUN = ctypes.CFUNCTYPE(None, *[ctypes.c_ssize_t] * 6)
-_LOOP = ctypes.CFUNCTYPE(None, *[ctypes.c_ssize_t] * 4)
 
 # The number that was chosen, if one was.
 _chosen: list[int] = []
@@ -127,31 +123,27 @@ def _default() -> int:
 
 @functools.cache
 def _starter() -> int:
-    """The address of what stands for the pool until it is there: memory with a `run` in Python."""
-    words = division.immortal(1)
-    words[RUN // WORD] = ctypes.cast(_first_run, ctypes.c_void_p).value or 0
+    """The address of what stands for the pool until it is there."""
+    words = division.immortal(2)
+    words[division.START] = ctypes.cast(_start, ctypes.c_void_p).value or 0
     return ctypes.addressof(words)
 
 
-@_RUN
-def _first_run(loop: int, args: int, dims: int, steps: int, data: int, work: int) -> None:
-    """Start the pool and share the first call, or do it alone if the pool cannot be had."""
-    run = None
+@ctypes.CFUNCTYPE(None)
+def _start() -> None:
+    """Load the pool; the call that asked for it is not shared yet."""
     # Nobody waits here: whoever holds the lock may be waiting for this thread.
     if link.lock.acquire(blocking=False):
         try:
-            run = _word(_memory(), RUN).value
+            _memory()
         except KeyboardInterrupt:
-            # NumPy's loop cannot raise it; the next line of Python will.
-            _thread.interrupt_main()
-        except Exception:  # noqa: BLE001 - whatever it is, the call can be done without threads
+            # From here it cannot go on through NumPy: it comes again when NumPy is done.
+            main = threading.main_thread().ident
+            threading.Timer(0.01, signal.pthread_kill, (main, signal.SIGINT)).start()
+        except Exception:  # noqa: BLE001 - whatever it is, calls can be done without threads
             division.use_pool(0)
         finally:
             link.lock.release()
-    if run is None:
-        _LOOP(loop)(args, dims, steps, data)
-    else:
-        _RUN(run)(loop, args, dims, steps, data, work)
 
 
 @functools.cache

@@ -64,10 +64,11 @@ _arguments, _dimensions, _set = map(room, (d.MOST_ARGUMENTS, d.MOST_DIMENSIONS, 
 def run(loop: int, args: int, dims: int, steps: int, data: int, work: int) -> int:
     """Do what a kernel was called for, with the threads that are free."""
     pool = load(data + d.POOL * W)
-    parts = min(load(pool + p.THREADS), 2 * work // load(data + d.THRESHOLD * W))
+    n = load(dims + load(data + d.AXIS * W) * W)
+    parts = min(load(pool + p.THREADS), 2 * work // load(data + d.THRESHOLD * W), n)
     if (
         parts > 1
-        and _divisible(args, dims, steps, data)
+        and _divisible(args, steps, data, n)
         and pthread_mutex_trylock(pool + p.OWNER) == 0
     ):
         # A child that was forked behind Python's back has the memory of the pool, not its threads.
@@ -78,7 +79,7 @@ def run(loop: int, args: int, dims: int, steps: int, data: int, work: int) -> in
             store(pool + p.DIMS, dims)
             store(pool + p.STEPS, steps)
             store(pool + p.DATA, data)
-            _cut(pool, parts, load(dims + load(data + d.AXIS * W) * W), work)
+            _cut(pool, parts, n, work)
             read_arithmetic(pool + p.ARITHMETIC)
             store(pool + p.PROCESSOR, _processor())
             _share(pool, parts)
@@ -201,13 +202,12 @@ def _seat(pool: Any, k: Any) -> Any:
 
 
 @inline
-def _divisible(args: Any, dims: Any, steps: Any, data: Any) -> Any:
+def _divisible(args: Any, steps: Any, data: Any, n: Any) -> Any:
     """Whether no element needs what another one gives.
 
     Reductions give all results to one place; `accumulate` takes what it has just given. NumPy
     copies any other arguments that share memory in part.
     """
-    n = load(dims + load(data + d.AXIS * W) * W)
     inputs = load(data + d.INPUTS * W)
     for k in range(inputs, load(data + d.ARGUMENTS * W)):
         row = data + (d.TABLE + 2 * k) * W
@@ -263,7 +263,7 @@ def _hire(pool: Any, wanted: Any) -> Any:
 @inline
 def _cut(pool: Any, parts: Any, n: Any, work: Any) -> Any:
     """Cut n elements or rows into blocks, and give each of the threads its part."""
-    grain, row = GRAIN, work // max(n, 1)
+    grain, row = GRAIN, work // n
     while grain > 1 and grain * row > 2 * GRAIN:
         grain //= 2
     grains = (n + grain - 1) // grain
