@@ -434,6 +434,37 @@ np.testing.assert_array_equal(out, expected)
     assert run(BEFORE + program, STORE) == said[error]
 
 
+def test_a_pool_that_is_being_made_is_not_waited_for(tmp_path):
+    program = """
+from numgrad.kernels import link
+with link.lock:
+    thread = threading.Thread(target=check)
+    thread.start()
+    thread.join()
+assert not pool._memory.cache_info().currsize
+check()
+check()
+assert count("CALL") == 1
+"""
+    assert run(BEFORE + program, STORE) == []
+
+
+# The environment, and the number of threads; None is that of the processors.
+VARIABLES = [
+    ({}, None),
+    ({"NUMGRAD_NUM_THREADS": "3"}, 3),
+    ({"OMP_NUM_THREADS": "3"}, 3),
+    ({"OMP_NUM_THREADS": "4,2"}, 4),
+    ({"OMP_NUM_THREADS": " 4 , 2"}, 4),
+    ({"NUMGRAD_NUM_THREADS": "5", "OMP_NUM_THREADS": "3"}, 5),
+    ({"NUMGRAD_NUM_THREADS": "", "OMP_NUM_THREADS": "3"}, 3),
+    ({"OMP_NUM_THREADS": "many"}, None),
+    ({"OMP_NUM_THREADS": "0"}, None),
+    ({"OMP_NUM_THREADS": "-1"}, None),
+    ({"OMP_NUM_THREADS": "100000"}, pool.MOST_THREADS),
+]
+
+
 @pytest.mark.parametrize(("variables", "count"), VARIABLES)
 def test_the_number_without_a_choice(monkeypatch, variables, count):
     for name in ("NUMGRAD_NUM_THREADS", "OMP_NUM_THREADS"):
