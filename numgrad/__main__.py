@@ -31,13 +31,21 @@ def info() -> int:
         "platform": platform.platform(),
         "processor level": cpu.level(),
         "threads": f"{pool.threads()} for kernels, {os.cpu_count()} processors",
-        "kernel cache": str(store.folder),
+        "kernel cache": _place(store),
         "cached kernels": f"{entries} ({size / 1024:.0f} kB)",
     }
     width = max(map(len, rows))
     for name, value in rows.items():
         print(f"{name:<{width}}  {value}")
     return 0
+
+
+def _place(store: cache.Store) -> str:
+    """The folder of a store, and why it is not used if it is not."""
+    if store.folder is None or store.folder.exists():
+        problem = store.problem()
+        return str(store.folder) if problem is None else f"in memory only: {problem}"
+    return str(store.folder)
 
 
 def warmup(dtypes: list[str]) -> int:

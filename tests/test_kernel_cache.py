@@ -117,10 +117,59 @@ def test_a_folder_of_somebody_else_is_not_used(store, monkeypatch):
     store.put(KEY, PAYLOAD)
     somebody = os.geteuid() + 1
     monkeypatch.setattr(os, "geteuid", lambda: somebody)
+    monkeypatch.setattr(cache, "_ROOT", somebody)
     assert store.get(KEY) is None
     store.put("another", PAYLOAD)
     assert store.size()[0] == 1
     assert "belongs to another user" in str(store.problem())
+
+
+@posix
+def test_a_folder_of_root_is_used_by_others(store, monkeypatch):
+    store.put(KEY, PAYLOAD)
+    monkeypatch.setattr(cache, "_ROOT", os.geteuid())
+    monkeypatch.setattr(os, "geteuid", lambda: cache._ROOT + 1)
+    assert store.get(KEY) == PAYLOAD
+
+
+@posix
+@pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
+def test_an_entry_that_others_could_write_to_is_missing(store, mode):
+    store.put(KEY, PAYLOAD)
+    entry(store).chmod(mode)
+    assert store.get(KEY) is None
+    store.put(KEY, PAYLOAD)
+    assert store.get(KEY) == PAYLOAD
+
+
+@posix
+def test_others_cannot_write_to_an_entry_whatever_the_umask(store):
+    before = os.umask(0)
+    try:
+        store.put(KEY, PAYLOAD)
+    finally:
+        os.umask(before)
+    assert entry(store).stat().st_mode & 0o777 == 0o600
+
+
+def test_no_folder_is_an_empty_store():
+    store = cache.Store(None)
+    store.put(KEY, PAYLOAD)
+    assert store.get(KEY) is None
+    assert store.size() == (0, 0)
+    store.clear()
+    assert "set NUMGRAD_CACHE_DIR" in str(store.problem())
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
+def test_a_write_that_is_interrupted_leaves_nothing(store, monkeypatch, error):
+    def interrupted(*_):
+        raise error
+
+    monkeypatch.setattr(Path, "replace", interrupted)
+    with pytest.raises(error):
+        store.put(KEY, PAYLOAD)
+    assert list(store.folder.iterdir()) == []
 
 
 def test_where_no_folder_can_be_made_nothing_is_stored(tmp_path):
@@ -177,14 +226,17 @@ def test_size_counts_entries_and_clear_removes_them(store):
     assert [path.name for path in store.folder.iterdir()] == ["of the user"]
 
 
-HOME = Path("home")
+HERE = Path.cwd()
+HOME = HERE / "home"
 FOLDERS = [
     ("linux", {}, HOME / ".cache" / "numgrad"),
-    ("linux", {"XDG_CACHE_HOME": "xdg"}, Path("xdg") / "numgrad"),
-    ("darwin", {"XDG_CACHE_HOME": "xdg"}, HOME / "Library" / "Caches" / "numgrad"),
-    ("win32", {"LOCALAPPDATA": "local"}, Path("local") / "numgrad"),
+    ("linux", {"XDG_CACHE_HOME": str(HERE / "xdg")}, HERE / "xdg" / "numgrad"),
+    ("linux", {"XDG_CACHE_HOME": "relative"}, HOME / ".cache" / "numgrad"),
+    ("darwin", {"XDG_CACHE_HOME": str(HERE / "xdg")}, HOME / "Library" / "Caches" / "numgrad"),
+    ("win32", {"LOCALAPPDATA": str(HERE / "local")}, HERE / "local" / "numgrad"),
     ("win32", {}, HOME / "AppData" / "Local" / "numgrad"),
-    ("linux", {"NUMGRAD_CACHE_DIR": "chosen", "XDG_CACHE_HOME": "xdg"}, Path("chosen")),
+    ("linux", {"NUMGRAD_CACHE_DIR": "chosen", "XDG_CACHE_HOME": "/xdg"}, HERE / "chosen"),
+    ("linux", {"NUMGRAD_CACHE_DIR": "~/chosen", "HOME": str(HOME)}, HOME / "chosen"),
 ]
 
 
