@@ -8,6 +8,7 @@ from importlib import metadata
 from pathlib import Path
 
 _THREAD_VARIABLES = (
+    "NUMGRAD_NUM_THREADS",
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
     "MKL_NUM_THREADS",
