@@ -51,6 +51,16 @@ def _store(dtype: Any) -> Any:
     return store
 
 
+@intrinsic
+def moved(typing: Any, p: Any, offset: Any) -> Any:
+    """The pointer `offset` bytes behind p."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.gep(arguments[0], [arguments[1]])
+
+    return _POINTER(_POINTER, types.intp), generate
+
+
 load_f8, store_f8 = _load(types.float64), _store(types.float64)
 load_f4, store_f4 = _load(types.float32), _store(types.float32)
 load_i8, store_i8 = _load(types.int64), _store(types.int64)

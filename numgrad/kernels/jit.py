@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numba
 from numba import types
@@ -15,7 +15,7 @@ from numba.extending import intrinsic
 from numgrad.kernels import object_code
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 __all__ = ["compile_functions", "compile_loop", "f4", "f8", "inline", "intrinsic", "types"]
 
@@ -40,11 +40,13 @@ _LOOP = types.void(
 def compile_loop(source: str, symbol: str, loop_types: str, core: str | None = None) -> bytes:
     """Object code that exports the function `loop` of `source` as `symbol`.
 
+    A source that sets `DENSE` to True does not read the steps from element to element.
+
     Raises:
         RuntimeError: Numba cannot compile the loop, or the loop calls what a process without Numba
             has not got.
     """
-    namespace: dict[str, Callable[..., None]] = {}
+    namespace: dict[str, Any] = {}
     exec(compile(source, f"<kernel {symbol}>", "exec"), namespace)
     _start()
     # With Numba's lock, no other thread compiles while its optimiser is off.
@@ -54,7 +56,8 @@ def compile_loop(source: str, symbol: str, loop_types: str, core: str | None = N
         except NumbaError as error:
             raise RuntimeError(f"numgrad internal error: {error}") from error
     code, name = compiled.inspect_llvm(), compiled.native_name
-    return object_code.from_llvm(code, name, symbol, loop_types, core)
+    dense = namespace.get("DENSE", False)
+    return object_code.from_llvm(code, name, symbol, loop_types, core, dense=dense)
 
 
 def compile_functions(functions: dict[str, Callable[..., int]]) -> bytes:

@@ -51,13 +51,17 @@ class Case(NamedTuple):
     in_place: bool = False
 
 
-def from_llvm(code: str, loop: str, symbol: str, types: str, core: str | None) -> bytes:
+def from_llvm(
+    code: str, loop: str, symbol: str, types: str, core: str | None, *, dense: bool = False
+) -> bytes:
     """Object code that exports the function `loop` of the LLVM code `code` as `symbol`.
+
+    A loop for dense arguments is the same in all cases.
 
     Raises:
         RuntimeError: the loop calls what a process without Numba has not got.
     """
-    module = _with_entry(code, loop, symbol, list(_cases(types, core)), core)
+    module = _with_entry(code, loop, symbol, [] if dense else list(_cases(types, core)), core)
     # Where Numba found Intel's SVML, vectorising brings calls of it, which other processes could
     # not resolve: such a loop stays scalar.
     for vectorise in (True, False):

@@ -1,382 +1,433 @@
 """Kernels that work on rows: what sums along a dimension, and what maps all of a row at once.
 
-Each is a gufunc of one dtype whose text is made from a template here. Sums run in eight
-accumulators, and the sums of blocks are added with compensation, so that the error does not grow
-with the length of the row; the order of additions is fixed, so results do not depend on the
-machine. Nothing is widened: float32 rows are summed in float32.
+Each is a gufunc of one dtype whose text is made from the table here. Rows are dense: whoever calls
+a kernel sees to that, see `numgrad.kernels.layout`. Sums and extremes are taken in the lanes of
+vectors, in a fixed order, see `numgrad.kernels.lanes`; maps are plain loops, which LLVM vectorises.
+Nothing is widened: float32 rows are summed in float32.
 """
 
 from __future__ import annotations
 
 import functools
-import math
-from typing import Any, NamedTuple
-
-import numpy as np
+import re
+from typing import TYPE_CHECKING, NamedTuple
 
 from numgrad.kernels import build
 from numgrad.kernels.emit import SUFFIX
 
+if TYPE_CHECKING:
+    import numpy as np
+
 
 class Row(NamedTuple):
-    """What a kernel does with a row: its shapes, and its text but for dtype and sums."""
+    """What a kernel does with rows.
 
-    core: str
-    body: str
-    # Name of a sum that the body uses -> its term, of an element v and numbers c and r.
-    sums: dict[str, str]
+    `signature` names the arrays and their shapes, as in "x(n), c() -> out(n)"; `label` is of int64,
+    all else of the kernel's dtype T. In the text `x[i]` is an element of a row, a name without
+    dimensions is a number, and numbers that are results are assigned to. What has dimensions (m, n)
+    is the row `k` of it, in a loop that the text has.
+    """
+
+    signature: str
+    text: str
+    # Name of a sum that the text uses -> its term, of elements and then numbers, as in "x, c: x-c".
+    sums: tuple[tuple[str, str], ...] = ()
 
 
-# The sum of a term over a row. Names in capitals are filled in; T is the float type.
-_SUM = """
-@inline
-def NAME(x, at, step, n, c=0, r=0):
-    whole = T(-0.0)
-    lost = T(-0.0)
-    i = 0
-    while i < n:
-        stop = min(i + 128, n)
-        a0 = a1 = a2 = a3 = a4 = a5 = a6 = a7 = T(-0.0)
-        while i + 8 <= stop:
-UNROLLED
-            i += 8
-        block = ((a0 + a1) + (a2 + a3)) + ((a4 + a5) + (a6 + a7))
-        while i < stop:
-            v = load_T(x, at + i * step)
-            block += T(TERM)
-            i += 1
-        grown = whole + block
-        part = grown - whole
-        lost += (whole - (grown - part)) + (block - part)
-        whole = grown
-    return whole + lost if lost != T(0) and lost - lost == T(0) else whole
-"""
-
-_HIGHEST = """
-@inline
-def highest(x, at, step, n):
-    high = T(-math.inf)
-    for i in range(n):
-        high = maximum(high, load_T(x, at + i * step))
-    return high
-
-@inline
-def largest(x, at, step, n):
-    high = T(0)
-    for i in range(n):
-        high = maximum(high, fabs(load_T(x, at + i * step)))
-    return high
-"""
-
-# One number out of a row.
-_FOLD = """
-@inline
-def fold(x, at, step, n):
-BODY
-
-def loop(args, dims, steps, data):
-    n = dims[1]
-    for k in range(dims[0]):
-        store_T(args[1], k * steps[1], fold(args[0], k * steps[0], steps[2], n))
-"""
-
-# A row out of a row.
-_MAP = """
-@inline
-def fill(x, at, step, out, to, stride, n):
-BODY
-
-def loop(args, dims, steps, data):
-    n = dims[1]
-    for k in range(dims[0]):
-        fill(args[0], k * steps[0], steps[2], args[1], k * steps[1], steps[3], n)
-"""
-
-# A row out of two.
-_MAP2 = """
-@inline
-def fill(x, at, step, y, start, pace, out, to, stride, n):
-BODY
-
-def loop(args, dims, steps, data):
-    n = dims[1]
-    for k in range(dims[0]):
-        a, b, c = k * steps[0], k * steps[1], k * steps[2]
-        fill(args[0], a, steps[3], args[1], b, steps[4], args[2], c, steps[5], n)
-"""
-
-# The product of the chain rule, see numgrad.ops.arithmetic.product.
-_CHAIN = """
-@inline
-def chain(x, y):
-    p = x * y
-    return T(0) if p != p and (x == T(0) or y == T(0)) else p
-"""
-
-_SOFTMAX = """
-    high = highest(x, at, step, n)
-    for i in range(n):
-        store_T(out, to + i * stride, math.exp(load_T(x, at + i * step) - high))
-    total = add(out, to, stride, n)
-"""
+_TOTAL = ("total", "x: x")
+_TINY = {"f8": "1e-290", "f4": "1e-30"}
 
 # The mean, and what rounding has taken from it. So the deviations of equal elements are exactly 0,
 # and others are right at any mean.
 _CENTRE = """
-    centre = add(x, at, step, n) / T(n)
-    rest = deviate(x, at, step, n, centre) / T(n)
+centre = total(x, n) / T(n)
+rest = deviated(x, n, centre) / T(n)
 """
+_CENTRED = (_TOTAL, ("deviated", "x, c: x - c"))
 
-_SCALE = """
-    for i in range(n):
-        store_T(out, to + i * stride, load_T(out, to + i * stride) / total)
+# The reciprocal of the deviation that layer_norm divides by.
+_SCALED = (
+    _CENTRE
+    + """
+scale = T(1) / sqrt(squares(x, n, centre, rest) / T(n) + eps)
 """
+)
+_NORMAL = (*_CENTRED, ("squares", "x, c, r: (x - c - r) * (x - c - r)"))
 
-_ADD = {"add": "v"}
-_MEAN = {**_ADD, "deviate": "v - c"}
-_TINY = {"f8": "1e-290", "f4": "1e-30"}
+# The exponentials of a row, its largest element being 1, and their sum.
+_EXPONENTIALS = """
+high = highest(x, n)
+for i in range(n):
+    out[i] = exp(x[i] - high)
+"""
+# The same without a place for the exponentials.
+_SUM_OF_EXPONENTIALS = """
+high = highest(x, n)
+mass = T(0)
+lost = T(0)
+some = room()
+for start in range(0, n, LONG):
+    more = min(LONG, n - start)
+    for i in range(more):
+        some[i] = exp(x[start + i] - high)
+    part = total(some, more) - lost
+    larger = mass + part
+    lost = (larger - mass) - part
+    mass = larger
+"""
 
 ROWS = {
-    "sum": Row("(n)->()", "return add(x, at, step, n) if n else T(0)", _ADD),
-    "mean": Row("(n)->()", "return add(x, at, step, n) / T(n)", _ADD),
+    "sum": Row("x(n) -> out()", "out = total(x, n) if n else T(0)", (_TOTAL,)),
+    "mean": Row("x(n) -> out()", "out = total(x, n) / T(n)", (_TOTAL,)),
+    "highest": Row("x(n) -> out()", "out = highest(x, n)"),
+    "lowest": Row("x(n) -> out()", "out = lowest(x, n)"),
+    "product": Row("x(n) -> out()", "out = multiplied(x, n)"),
     "sum_of_magnitudes": Row(
-        "(n)->()",
-        "return magnitudes(x, at, step, n) if n else T(0)",
-        {"magnitudes": "fabs(v)"},
+        "x(n) -> out()", "out = total(x, n) if n else T(0)", (("total", "x: abs(x)"),)
+    ),
+    "squared_distance": Row(
+        "x(n), y(n) -> out()",
+        "out = total(x, y, n) if n else T(0)",
+        (("total", "x, y: (x - y) * (x - y)"),),
     ),
     # Squares that overflow or vanish are summed again, scaled.
     "euclidean": Row(
-        "(n)->()",
+        "x(n) -> out()",
         """
-    total = squares(x, at, step, n) if n else T(0)
-    if TINY < total < T(math.inf):
-        return sqrt(total)
-    high = largest(x, at, step, n)
-    if high == T(0) or high - high != T(0):
-        return high
-    return high * sqrt(scaled(x, at, step, n, high))
+total = squares(x, n) if n else T(0)
+out = sqrt(total)
+if not (TINY < total < T(math.inf)):
+    high = T(0)
+    for i in range(n):
+        high = maximum(high, fabs(x[i]))
+    out = high
+    if high != T(0) and high - high == T(0):
+        out = high * sqrt(scaled(x, n, high))
 """,
-        {"squares": "v * v", "scaled": "(v / c) * (v / c)"},
+        (("squares", "x: x * x"), ("scaled", "x, c: (x / c) * (x / c)")),
     ),
     # Sum of squared deviations from the mean.
-    "scatter": Row(
-        "(n)->()",
-        _CENTRE + "    return squares(x, at, step, n, centre, rest)",
-        {**_MEAN, "squares": "(v - c - r) * (v - c - r)"},
-    ),
+    "scatter": Row("x(n) -> out()", _CENTRE + "out = squares(x, n, centre, rest)", _NORMAL),
     "deviation": Row(
-        "(n)->(n)",
+        "x(n) -> out(n)",
         _CENTRE
         + """
-    for i in range(n):
-        store_T(out, to + i * stride, load_T(x, at + i * step) - centre - rest)
+for i in range(n):
+    out[i] = x[i] - centre - rest
 """,
-        _MEAN,
+        _CENTRED,
     ),
     "logsumexp": Row(
-        "(n)->()",
-        """
-    high = highest(x, at, step, n)
-    if high - high != T(0):
-        return high
-    return high + T(math.log(powers(x, at, step, n, high)))
-""",
-        {"powers": "math.exp(v - c)"},
+        "x(n) -> out()",
+        _SUM_OF_EXPONENTIALS + "out = high + log(mass) if high - high == T(0) else high",
+        (_TOTAL,),
     ),
-    "softmax": Row("(n)->(n)", _SOFTMAX + _SCALE, _ADD),
-    "log_softmax": Row(
-        "(n)->(n)",
-        _SOFTMAX
+    "softmax": Row(
+        "x(n) -> out(n)",
+        _EXPONENTIALS
         + """
-    total = T(math.log(total))
-    for i in range(n):
-        store_T(out, to + i * stride, (load_T(x, at + i * step) - high) - total)
+share = T(1) / total(out, n)
+for i in range(n):
+    out[i] = out[i] * share
 """,
-        _ADD,
+        (_TOTAL,),
+    ),
+    "log_softmax": Row(
+        "x(n) -> out(n)",
+        _EXPONENTIALS
+        + """
+mass = log(total(out, n))
+for i in range(n):
+    out[i] = (x[i] - high) - mass
+""",
+        (_TOTAL,),
     ),
     # Softmax as the gradient of logsumexp: rows of -inf share evenly, elements of +inf take all.
     "shares": Row(
-        "(n)->(n)",
-        """
-    high = highest(x, at, step, n)
-    if high - high == T(0):
-        for i in range(n):
-            store_T(out, to + i * stride, math.exp(load_T(x, at + i * step) - high))
-    else:
-        for i in range(n):
-            v = load_T(x, at + i * step)
-            store_T(out, to + i * stride, T(1) if v == high else T(0))
-    total = add(out, to, stride, n)
-"""
-        + _SCALE,
-        _ADD,
+        "x(n) -> out(n)",
+        _EXPONENTIALS
+        + """
+if high - high != T(0):
+    for i in range(n):
+        v = x[i]
+        out[i] = T(1) if v == high else v - v if v != v else T(0)
+share = T(1) / total(out, n)
+for i in range(n):
+    out[i] = out[i] * share
+""",
+        (_TOTAL,),
     ),
-    # x is the cotangent g, y the softmax: y * (g - sum(g * y)).
+    # g is the cotangent, y the softmax: y * (g - sum(g * y)).
     "softmax_vjp": Row(
-        "(n),(n)->(n)",
+        "g(n), y(n) -> out(n)",
         """
-    for i in range(n):
-        g = load_T(x, at + i * step)
-        store_T(out, to + i * stride, chain(g, load_T(y, start + i * pace)))
-    total = add(out, to, stride, n)
-    for i in range(n):
-        g = load_T(x, at + i * step)
-        store_T(out, to + i * stride, chain(g - total, load_T(y, start + i * pace)))
+along = dot(g, y, n)
+for i in range(n):
+    out[i] = chain(g[i] - along, y[i])
 """,
-        _ADD,
+        (("dot", "g, y: safe(g, y)"),),
     ),
-    # x is the cotangent g, y the log of the softmax: g - exp(y) * sum(g).
+    # g is the cotangent, y the log of the softmax: g - exp(y) * sum(g).
     "log_softmax_vjp": Row(
-        "(n),(n)->(n)",
+        "g(n), y(n) -> out(n)",
         """
-    total = add(x, at, step, n)
-    for i in range(n):
-        g = load_T(x, at + i * step)
-        share = T(math.exp(load_T(y, start + i * pace)))
-        store_T(out, to + i * stride, g - chain(total, share))
+along = total(g, n)
+for i in range(n):
+    out[i] = g[i] - chain(along, exp(y[i]))
 """,
-        _ADD,
+        (("total", "g: g"),),
     ),
-    "product": Row(
-        "(n)->()",
+    # Minus the logarithm of the softmax at the label, times a weight; nothing where that is 0.
+    "cross_entropy": Row(
+        "x(n), label(), weight() -> out()",
         """
-    a0 = a1 = a2 = a3 = T(1)
-    i = 0
-    while i + 4 <= n:
-        a0 *= load_T(x, at + i * step)
-        a1 *= load_T(x, at + (i + 1) * step)
-        a2 *= load_T(x, at + (i + 2) * step)
-        a3 *= load_T(x, at + (i + 3) * step)
-        i += 4
-    while i < n:
-        a0 *= load_T(x, at + i * step)
-        i += 1
-    return (a0 * a1) * (a2 * a3)
+out = T(0)
+if weight != T(0):
+"""
+        + _SUM_OF_EXPONENTIALS.replace("\n", "\n    ").rstrip(" ")
+        + """
+    out = weight * (log(mass) - (x[label] - high))
 """,
-        {},
+        (_TOTAL,),
+    ),
+    # Its gradient, the weight being that of the label times the cotangent.
+    "cross_entropy_vjp": Row(
+        "x(n), label(), weight() -> out(n)",
+        """
+if weight == T(0):
+    for i in range(n):
+        out[i] = T(0)
+else:
+"""
+        + _EXPONENTIALS.replace("\n", "\n    ").rstrip(" ")
+        + """
+    share = T(1) / total(out, n)
+    at = out[label] * share - T(1)
+    for i in range(n):
+        out[i] = chain(weight, out[i] * share)
+    out[label] = chain(weight, at)
+""",
+        (_TOTAL,),
+    ),
+    # The same of a target q that gives each class its part, and nothing where that is 0.
+    "soft_cross_entropy": Row(
+        "x(n), q(n) -> out()",
+        _SUM_OF_EXPONENTIALS + "out = surprise(x, q, n, high, log(mass))",
+        (_TOTAL, ("surprise", "x, q, h, m: safe(q, m - (x - h))")),
+    ),
+    "soft_cross_entropy_vjp": Row(
+        "x(n), q(n), g() -> out(n)",
+        _EXPONENTIALS
+        + """
+mass = total(q, n)
+share = T(1) / total(out, n)
+for i in range(n):
+    out[i] = chain(g, chain(out[i] * share, mass) - q[i])
+""",
+        (_TOTAL,),
+    ),
+    # Shifted and scaled to mean 0 and variance 1.
+    "standardise": Row(
+        "x(n), eps() -> out(n)",
+        _SCALED
+        + """
+for i in range(n):
+    out[i] = (x[i] - centre - rest) * scale
+""",
+        _NORMAL,
+    ),
+    "standardise_vjp": Row(
+        "g(n), x(n), eps() -> out(n)",
+        _SCALED
+        + """
+mean = total(g, n) / T(n)
+slope = slopes(g, x, n, centre, rest, scale) / T(n)
+for i in range(n):
+    out[i] = chain(g[i] - mean - chain((x[i] - centre - rest) * scale, slope), scale)
+""",
+        (*_NORMAL, ("slopes", "g, x, c, r, s: safe(g, (x - c - r) * s)")),
+    ),
+    "layer_norm": Row(
+        "x(n), w(n), b(n), eps() -> out(n)",
+        _SCALED
+        + """
+for i in range(n):
+    out[i] = (x[i] - centre - rest) * scale * w[i] + b[i]
+""",
+        _NORMAL,
+    ),
+    # The gradients of x, of the weight and of the bias.
+    "layer_norm_vjp": Row(
+        "g(m,n), x(m,n), w(n), eps() -> out(m,n), dw(n), db(n)",
+        """
+for i in range(n):
+    dw[i] = T(0)
+    db[i] = T(0)
+for k in range(m):
+"""
+        + _SCALED.replace("\n", "\n    ").rstrip(" ")
+        + """
+    mean = dot(g, w, n) / T(n)
+    slope = slopes(g, x, w, n, centre, rest, scale) / T(n)
+    for i in range(n):
+        normal = (x[i] - centre - rest) * scale
+        dw[i] = dw[i] + chain(g[i], normal)
+        db[i] = db[i] + g[i]
+        out[i] = chain(chain(g[i], w[i]) - mean - chain(normal, slope), scale)
+""",
+        (
+            *_NORMAL,
+            ("dot", "g, w: safe(g, w)"),
+            ("slopes", "g, x, w, c, r, s: safe(safe(g, w), (x - c - r) * s)"),
+        ),
     ),
     # The product of all elements of the row but one, in the place of that one.
     "others": Row(
-        "(n)->(n)",
+        "x(n) -> out(n)",
         """
-    before = T(1)
-    for i in range(n):
-        store_T(out, to + i * stride, before)
-        before *= load_T(x, at + i * step)
-    after = T(1)
-    for k in range(n):
-        i = n - 1 - k
-        store_T(out, to + i * stride, load_T(out, to + i * stride) * after)
-        after *= load_T(x, at + i * step)
+before = T(1)
+for i in range(n):
+    out[i] = before
+    before *= x[i]
+after = T(1)
+for j in range(n):
+    i = n - 1 - j
+    out[i] = out[i] * after
+    after *= x[i]
 """,
-        {},
     ),
     "cumsum": Row(
-        "(n)->(n)",
+        "x(n) -> out(n)",
         """
-    total = T(-0.0)
-    for i in range(n):
-        total += load_T(x, at + i * step)
-        store_T(out, to + i * stride, total)
+sum = T(-0.0)
+for i in range(n):
+    sum += x[i]
+    out[i] = sum
 """,
-        {},
     ),
     "cumprod": Row(
-        "(n)->(n)",
+        "x(n) -> out(n)",
         """
-    total = T(1)
-    for i in range(n):
-        total *= load_T(x, at + i * step)
-        store_T(out, to + i * stride, total)
+product = T(1)
+for i in range(n):
+    product *= x[i]
+    out[i] = product
 """,
-        {},
     ),
     # z[i] = x[i] * z[i - 1] + y[i], from 0.
     "recurrence": Row(
-        "(n),(n)->(n)",
+        "x(n), y(n) -> out(n)",
         """
-    z = T(0)
-    for i in range(n):
-        z = chain(load_T(x, at + i * step), z) + load_T(y, start + i * pace)
-        store_T(out, to + i * stride, z)
+z = T(0)
+for i in range(n):
+    z = chain(x[i], z) + y[i]
+    out[i] = z
 """,
-        {},
     ),
 }
+
+# What a text may use besides the names of `build.PRELUDE`, each if it is used.
+_HELPERS = {
+    "chain": "from numgrad.kernels.lanes import chain",
+    "exp": "from math import exp",
+    "highest": "from numgrad.kernels.lanes import extreme\nhighest = extreme(T, '>')",
+    "log": "from math import log",
+    "lowest": "from numgrad.kernels.lanes import extreme\nlowest = extreme(T, '<')",
+    "multiplied": "from numgrad.kernels.lanes import multiplied as _\nmultiplied = _(T)",
+    "room": "from numgrad.kernels.lanes import ROOM, room\nLONG = ROOM // SIZE",
+}
+_SUM = "{name} = summed(T, {arrays}, lambda {parameters}: {term})"
+
+
+class Argument(NamedTuple):
+    """An argument of a kernel: its name, and the names of its dimensions."""
+
+    name: str
+    dims: tuple[str, ...]
+
+
+def arguments(name: str) -> tuple[list[Argument], list[Argument]]:
+    """Return what a kernel takes and what it gives."""
+    inputs, outputs = (
+        [
+            Argument(each, tuple(dims.split(",")) if dims else ())
+            for each, dims in re.findall(r"(\w+)\(([\w,]*)\)", part)
+        ]
+        for part in ROWS[name].signature.split("->")
+    )
+    return inputs, outputs
+
+
+def types(name: str, code: str) -> str:
+    """Return the dtypes of a kernel's arguments by NumPy's letters, as in "ff->f"."""
+    return "->".join(
+        "".join("l" if a.name == "label" else code for a in some) for some in arguments(name)
+    )
 
 
 def source(name: str, code: str) -> str:
     """Return the text of a kernel for the float typecode `code`."""
     dtype = SUFFIX[code]
     row = ROWS[name]
-    body = row.body if row.body.startswith("\n") else f"    {row.body}"
-    loop = {"(n)->()": _FOLD, "(n)->(n)": _MAP, "(n),(n)->(n)": _MAP2}[row.core]
-    texts = [_sum(*each) for each in row.sums.items()]
-    texts += [_HIGHEST] if "highest(" in body or "largest(" in body else []
-    texts += [_CHAIN] if "chain(" in body else []
-    text = "\n".join([*texts, loop.replace("BODY", body)])
-    text = text.replace("TINY", f"T({_TINY[dtype]})")
-    return (
-        text.replace("load_T", f"load_{dtype}")
-        .replace("store_T", f"store_{dtype}")
-        .replace("T(", f"{dtype}(")
-    )
-
-
-def _sum(name: str, term: str) -> str:
+    inputs, outputs = arguments(name)
+    everything = [*inputs, *outputs]
+    dims = list(dict.fromkeys(d for a in everything for d in a.dims))
+    before: list[str] = []
+    after: list[str] = []
+    matrices: list[str] = []
+    for k, a in enumerate(everything):
+        place = f"args[{k}], o * steps[{k}]"
+        if a.dims:
+            whole = "all_" * (len(a.dims) > 1) + a.name
+            before.append(f"{whole} = moved({place})")
+            matrices += [f"    {a.name} = moved({whole}, k * n * SIZE)"] * (len(a.dims) > 1)
+        elif a in inputs:
+            before.append(f"{a.name} = load_{'i8' if a.name == 'label' else 'T'}({place})")
+        else:
+            after.append(f"store_T({place}, T({a.name}))")
+    vectors = [a.name for a in everything if a.dims] + ["some"]
+    body = "\n".join(_expanded(line, vectors) for line in row.text.strip("\n").split("\n"))
+    body = body.replace("for k in range(m):", "\n".join(["for k in range(m):", *matrices]))
     lines = [
-        line
-        for k in range(8)
-        for line in (
-            f"            v = load_T(x, at + (i + {k}) * step)",
-            f"            a{k} += T({term})",
-        )
+        "DENSE = True",
+        "from numgrad.kernels.intrinsics import moved",
+        "T, SIZE, TINY = TYPE, BYTES, LITTLE",
+        *(text for word, text in _HELPERS.items() if re.search(rf"\b{word}\(", row.text)),
+        *(["from numgrad.kernels.lanes import safe, summed"] if row.sums else []),
+        *(_summing(*each, everything) for each in row.sums),
+        "def loop(args, dims, steps, data):",
+        *(f"    {d} = dims[{k}]" for k, d in enumerate(dims, start=1)),
+        "    for o in range(dims[0]):",
+        *(f"        {line}" for line in [*before, *body.split("\n"), *after]),
+        "",
     ]
-    text = _SUM.replace("UNROLLED", "\n".join(lines)).replace("TERM", term)
-    return text.replace("NAME", name)
+    text = "\n".join(lines)
+    size = "8" if dtype == "f8" else "4"
+    text = text.replace("TYPE", dtype).replace("BYTES", size).replace("LITTLE", _TINY[dtype])
+    return text.replace("load_T", f"load_{dtype}").replace("store_T", f"store_{dtype}")
+
+
+def _summing(name: str, term: str, everything: list[Argument]) -> str:
+    """Text that defines a sum."""
+    parameters, result = term.split(": ")
+    names = [a.name for a in everything if a.dims]
+    count = sum(p in names for p in parameters.split(", "))
+    return _SUM.format(name=name, arrays=count, parameters=parameters, term=result)
+
+
+def _expanded(line: str, vectors: list[str]) -> str:
+    """A line with its elements of rows as loads and stores."""
+    pattern = rf"\b({'|'.join(vectors)})\[([^\]]+)\]"
+    stored = re.fullmatch(rf"(\s*){pattern} = (.*)", line)
+    loaded = r"load_T(\1, (\2) * SIZE)"
+    if stored is None:
+        return re.sub(pattern, loaded, line)
+    space, array, index, value = stored.groups()
+    return f"{space}store_T({array}, ({index}) * SIZE, T({re.sub(pattern, loaded, value)}))"
 
 
 @functools.cache
 def kernel(name: str, code: str) -> np.ufunc:
     """Return the compiled kernel for the float typecode `code`, from the cache if it is there."""
-    row = ROWS[name]
-    inputs = row.core.count("(n)", 0, row.core.index("->"))
-    return build.kernel(name, source(name, code), f"{code * inputs}->{code}", row.core)
-
-
-def fold(name: str, x: Any, axes: tuple[int, ...] | None, *, keepdims: bool) -> Any:
-    """Reduce an array by a kernel over some axes; None stands for all."""
-    function = kernel(name, x.dtype.char)
-    if axes is None or len(axes) == x.ndim:
-        out = np.empty((), x.dtype)
-        function(x if x.ndim == 1 else x.reshape(-1, order="A"), out)
-        return out.reshape((1,) * x.ndim) if keepdims else out
-    if len(axes) == 1:
-        return function(x, axis=axes[0], keepdims=keepdims)
-    out = function(as_rows(x, axes))
-    if keepdims:
-        return out.reshape(tuple(1 if k in axes else n for k, n in enumerate(x.shape)))
-    return out
-
-
-def along(name: str, axes: tuple[int, ...], *arrays: Any) -> Any:
-    """Map arrays of one shape by a kernel, all that lies along `axes` as one row."""
-    x = arrays[0]
-    function = kernel(name, x.dtype.char)
-    if len(axes) == 1:
-        axis = axes[0]
-        return function(*arrays) if axis == x.ndim - 1 else function(*arrays, axis=axis)
-    return from_rows(function(*(as_rows(a, axes) for a in arrays)), x.shape, axes)
-
-
-def as_rows(x: Any, axes: tuple[int, ...]) -> Any:
-    """Make one last axis of `axes`, which are in ascending order."""
-    kept = [k for k in range(x.ndim) if k not in axes]
-    length = math.prod(x.shape[k] for k in axes)
-    return x.transpose(*kept, *axes).reshape(*(x.shape[k] for k in kept), length)
-
-
-def from_rows(x: Any, shape: tuple[int, ...], axes: tuple[int, ...]) -> Any:
-    """Undo `as_rows` of an array of this shape."""
-    order = [*(k for k in range(len(shape)) if k not in axes), *axes]
-    return x.reshape([shape[k] for k in order]).transpose(np.argsort(order))
+    core = re.sub(r"\w+(?=\()|\s", "", ROWS[name].signature)
+    return build.kernel(name, source(name, code), types(name, code), core)

@@ -10,8 +10,10 @@ from numgrad import functions
 from numgrad.errors import ShapeError
 from numgrad.nn.losses import check_reduction, reduced
 from numgrad.ops import losses
-from numgrad.ops.reduce import sum
-from numgrad.ops.softmax import log_softmax
+from numgrad.ops.broadcast import cast
+from numgrad.ops.cross_entropy import label_loss, target_loss
+from numgrad.ops.reduce import floating, sum
+from numgrad.ops.softmax import computed
 from numgrad.record import as_tensor
 from numgrad.tensor import constant
 
@@ -32,16 +34,31 @@ class Classes(NamedTuple):
     # Which targets are not ignored; None if all are not.
     valid: np.ndarray[Any, Any] | None
 
-    def loss(self, log_p: Tensor, axis: int) -> Tensor:
-        """-log(p) of each target, weighted; 0 for what is ignored."""
-        return losses.class_loss(log_p, axis=axis, index=self.picked, weight=self.weight)  # type: ignore[no-any-return]
+    def divisor(self, reduction: str) -> float | None:
+        """What the sum of the losses is divided by; None where they are not summed up."""
+        if reduction == "none":
+            return None
+        if reduction == "sum":
+            return 1.0
+        if self.weight is None:
+            return float(self.picked.size)
+        return float(np.sum(self.weight, dtype=np.float64))
 
-    def reduced(self, loss: Tensor, reduction: str) -> Tensor:
-        """The mean of a loss over what counts, or its sum, or all of it."""
-        if reduction == "mean" and self.weight is not None:
-            total = np.sum(self.weight, dtype=np.float64).astype(loss.dtype)
-            return functions.div(sum(loss), constant(np.asarray(total)))
-        return reduced(loss, reduction)
+    def smoothed(
+        self,
+        x: Tensor,
+        axis: int,
+        weights: np.ndarray[Any, Any] | None,
+        smoothing: float,
+    ) -> np.ndarray[Any, Any]:
+        """The weights of all classes, a part of them the same for each class."""
+        q = np.zeros(x.shape, x.dtype)
+        q += smoothing / x.shape[axis] * (1.0 if weights is None else weights)
+        places = losses.places(axis, self.picked)
+        q[places] += (1 - smoothing) * (1.0 if self.weight is None else self.weight)
+        if self.valid is not None:
+            q *= np.expand_dims(self.valid, axis)
+        return q
 
 
 def nll_loss(
@@ -75,7 +92,9 @@ def nll_loss(
     axis = _class_axis("nll_loss", log_p)
     weights = _class_weights("nll_loss", log_p, axis, weight)
     classes = _classes("nll_loss", log_p, axis, target, weights, ignore_index)
-    return classes.reduced(classes.loss(log_p, axis), reduction)
+    loss = losses.class_loss(log_p, axis=axis, index=classes.picked, weight=classes.weight)
+    divisor = classes.divisor(reduction)
+    return loss if divisor is None else functions.div(sum(loss), divisor)
 
 
 def cross_entropy(
@@ -110,22 +129,25 @@ def cross_entropy(
     check_reduction(name, reduction)
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"{name}() takes label_smoothing in [0, 1], got {label_smoothing}.")
-    x, target = as_tensor(input, name), as_tensor(target, name)
+    x = computed(name, floating(as_tensor(input, name)))
+    target = as_tensor(target, name)
     axis = _class_axis(name, x)
     weights = _class_weights(name, x, axis, weight)
-    log_p = log_softmax(x, axis)
     if target.dtype.kind == "f":
-        return _of_probabilities(log_p, axis, target, weights, reduction, label_smoothing)
-    classes = _classes(name, x, axis, target, weights, ignore_index)
-    loss = classes.loss(log_p, axis)
-    if label_smoothing > 0:
-        rest = log_p if weights is None else functions.mul(log_p, constant(weights))
-        spread = functions.neg(sum(rest, axis))
-        if classes.valid is not None:
-            spread = functions.where(classes.valid, spread, 0.0)
-        share = label_smoothing / x.shape[axis]
-        loss = functions.add(functions.mul(loss, 1 - label_smoothing), functions.mul(spread, share))
-    return classes.reduced(loss, reduction)
+        q = _probabilities(x, axis, target, weights, label_smoothing)
+        number = float(np.prod(np.delete(x.shape, axis)))
+        divisor = {"none": None, "sum": 1.0, "mean": number}[reduction]
+    else:
+        classes = _classes(name, x, axis, target, weights, ignore_index)
+        divisor = classes.divisor(reduction)
+        if label_smoothing == 0:
+            label, weight = classes.picked, classes.weight
+            return label_loss(x, axis=axis, label=label, weight=weight, divisor=divisor)  # type: ignore[no-any-return]
+        q = constant(classes.smoothed(x, axis, weights, label_smoothing))
+    if q.dtype != x.dtype:
+        wide = np.result_type(x.dtype, q.dtype)
+        x, q = cast(x, dtype=wide), cast(q, dtype=wide)
+    return target_loss(x, q, axis=axis, divisor=divisor)  # type: ignore[no-any-return]
 
 
 def binary_cross_entropy_with_logits(
@@ -161,29 +183,23 @@ def binary_cross_entropy_with_logits(
     return reduced(loss if weight is None else functions.mul(loss, weight), reduction)
 
 
-def _of_probabilities(
-    log_p: Tensor,
+def _probabilities(
+    x: Tensor,
     axis: int,
     target: Tensor,
     weights: np.ndarray[Any, Any] | None,
-    reduction: str,
     smoothing: float,
 ) -> Tensor:
-    if target.shape != log_p.shape:
+    """The weights of all classes in a target that gives them probabilities."""
+    if target.shape != x.shape:
         raise ShapeError(
             "cross_entropy() takes class probabilities of the input's shape"
-            f" {log_p.shape}, got {target.shape}; class indices are integers."
+            f" {x.shape}, got {target.shape}; class indices are integers."
         )
     if smoothing > 0:
-        share = smoothing / log_p.shape[axis]
+        share = smoothing / x.shape[axis]
         target = functions.add(functions.mul(target, 1 - smoothing), share)
-    terms = functions.mul(log_p, target)
-    if weights is not None:
-        terms = functions.mul(terms, constant(weights))
-    if reduction == "none":
-        return functions.neg(sum(terms, axis))
-    number = log_p.array.size / log_p.shape[axis] if reduction == "mean" else 1.0
-    return functions.div(sum(terms), -number)
+    return target if weights is None else functions.mul(target, constant(weights))
 
 
 def _class_axis(name: str, x: Tensor) -> int:
@@ -224,7 +240,9 @@ def _classes(
         )
     count = x.shape[axis]
     valid = None
-    if index.size and not 0 <= index.min() <= index.max() < count:
+    index = index.astype(np.int64, copy=False)
+    # Negative ones are large without a sign.
+    if index.size and index.view(np.uint64).max() >= count:
         valid = index != ignore_index
         index = np.where(valid, index, 0)
         if not 0 <= index.min() <= index.max() < count:

@@ -10,9 +10,9 @@ from numgrad import functions
 from numgrad.errors import ShapeError
 from numgrad.inplace import in_place
 from numgrad.ops.matmul import matmul
-from numgrad.ops.moments import deviation
+from numgrad.ops.normalise import affine_norm, standardise
 from numgrad.ops.permute import t
-from numgrad.ops.reduce import mean_over
+from numgrad.ops.reduce import floating
 from numgrad.random import generator
 from numgrad.record import as_tensor
 from numgrad.tensor import constant
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numgrad.tensor import Tensor
+
+functions.lift_structural()
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -55,7 +57,7 @@ def layer_norm(
     >>> ng.nn.functional.layer_norm(ng.tensor([1.0, 3.0]), (2,), eps=0.0)
     tensor([-1.,  1.])
     """
-    x = as_tensor(input, "layer_norm")
+    x = floating(as_tensor(input, "layer_norm"))
     shape = tuple(normalized_shape)
     if not shape or x.shape[-len(shape) :] != shape:
         raise ShapeError(
@@ -67,9 +69,9 @@ def layer_norm(
                 f"layer_norm() takes a {what} of shape {shape}, got {parameter.shape}."
             )
     axes = tuple(range(x.ndim - len(shape), x.ndim))
-    centred = deviation(x, axes=axes)
-    variance = mean_over(functions.square(centred), axes=axes, keepdims=True)
-    y = functions.mul(centred, functions.rsqrt(functions.add(variance, eps)))
+    if weight is not None and bias is not None and x.dtype == weight.dtype == bias.dtype:
+        return affine_norm(x, weight, bias, axes=axes, eps=eps)  # type: ignore[no-any-return]
+    y = standardise(x, axes=axes, eps=eps)
     if weight is not None:
         y = functions.mul(y, weight)
     return y if bias is None else functions.add(y, bias)

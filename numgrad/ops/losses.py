@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
+from numgrad.kernels import rows
 from numgrad.op import elementwise, structural
-from numgrad.ops.arithmetic import abs_
+from numgrad.ops.arithmetic import abs_, neg, product
 from numgrad.ops.exponential import exp, log1p, sigmoid
 from numgrad.ops.extremes import maximum
 
@@ -44,14 +46,35 @@ def _(x: Any, target: Any, weight: Any, out: Any) -> Any:
     return to_x, weight * if_1 - if_0, target * if_1
 
 
+@elementwise
+def scaled_difference(scale: Any, x: Any, y: Any) -> Any:
+    """scale * (x - y): the gradient of a squared difference, given twice the cotangent."""
+    return product(scale, x - y)
+
+
+@structural(node="MseLoss")
+def squared_error(x: Any, y: Any, *, divisor: float) -> Any:
+    """Sum of squared differences of two arrays of one shape, over the divisor."""
+    x, y = (np.asarray(a, order="C").reshape(-1) for a in (x, y))
+    total = rows.kernel("squared_distance", x.dtype.char)(x, y)
+    with np.errstate(invalid="ignore"):  # 0 / 0
+        return total / x.dtype.type(divisor)
+
+
+@squared_error.vjp()
+def _(g: Any, x: Any, y: Any, *, divisor: float, needs: Any) -> Any:
+    difference = scaled_difference(g * (2 / divisor if divisor else math.nan), x, y)
+    return (difference, neg(difference)) if needs[1] else (difference, None)
+
+
 @structural(node="NllLoss")
 def class_loss(x: Any, *, axis: int, index: Any, weight: Any) -> Any:
     """Minus x at one index along an axis, times a weight; 0 where the weight is 0.
 
     Without a weight (None) all count 1.
     """
-    picked = x[_places(axis, index)]
-    return np.negative(_weighted(picked, weight))
+    picked = x[places(axis, index)]
+    return np.negative(weighted(picked, weight))
 
 
 @class_loss.vjp("x")
@@ -63,7 +86,7 @@ def _(g: Any, *, axis: int, index: Any, weight: Any, shapes: Any) -> Any:
 def class_loss_vjp(x: Any, *, axis: int, index: Any, weight: Any, extent: int) -> Any:
     """Zeros, but at the index minus x times the weight."""
     out = np.zeros((*x.shape[:axis], extent, *x.shape[axis:]), x.dtype)
-    out[_places(axis, index)] = np.negative(_weighted(x, weight))
+    out[places(axis, index)] = np.negative(weighted(x, weight))
     return out
 
 
@@ -72,14 +95,14 @@ def _(g: Any, *, axis: int, index: Any, weight: Any) -> Any:
     return class_loss(g, axis=axis, index=index, weight=weight)
 
 
-def _weighted(x: Any, weight: Any) -> Any:
+def weighted(x: Any, weight: Any) -> Any:
     """x times the weight, by the NaN-safe rule: 0 where the weight is 0."""
     if weight is None:
         return x
-    return np.multiply(x, weight, out=np.zeros(x.shape, x.dtype), where=weight != 0)
+    return np.multiply(x, weight, out=np.zeros(weight.shape, x.dtype), where=weight != 0)
 
 
-def _places(axis: int, index: Any) -> tuple[Any, ...]:
+def places(axis: int, index: Any) -> tuple[Any, ...]:
     """What selects one element for each element of `index`, whose shape lacks the axis."""
     grid = np.ix_(*map(np.arange, index.shape))
     return (*grid[:axis], index, *grid[axis:])

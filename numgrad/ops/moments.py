@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from numgrad.kernels import rows
+from numgrad.kernels import layout
 from numgrad.op import structural
 from numgrad.ops.arithmetic import product
 from numgrad.ops.axes import MISSING
@@ -24,7 +24,7 @@ __all__ = ["std", "var"]
 @structural
 def deviation(x: Any, *, axes: tuple[int, ...] | None) -> Any:
     """Difference from the mean over dimensions; exactly 0 where all elements are equal."""
-    return rows.along("deviation", tuple(range(x.ndim)) if axes is None else axes, x)
+    return layout.along("deviation", tuple(range(x.ndim)) if axes is None else axes, x)
 
 
 @deviation.vjp("x")
@@ -35,7 +35,7 @@ def _(g: Any, *, axes: tuple[int, ...] | None) -> Any:
 @structural(node="Var")
 def var_over(x: Any, *, axes: tuple[int, ...] | None, correction: float, keepdims: bool) -> Any:
     """Variance over dimensions, None for all."""
-    scatter = rows.fold("scatter", x, axes, keepdims=keepdims)
+    scatter = layout.fold("scatter", x, axes, keepdims=keepdims)
     return scatter / x.dtype.type(freedom(x.shape, axes, correction))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from numgrad.errors import ShapeError
-from numgrad.kernels import rows
+from numgrad.kernels import layout
 from numgrad.op import structural
 from numgrad.ops.arithmetic import abs_, pow_, product, sign
 from numgrad.ops.axes import MISSING
@@ -27,9 +27,9 @@ __all__ = ["norm"]
 def norm_over(x: Any, *, p: float, axes: tuple[int, ...] | None, keepdims: Any) -> Any:
     """The p-norm over dimensions, None for all."""
     if p == 2:
-        return rows.fold("euclidean", x, axes, keepdims=keepdims)
+        return layout.fold("euclidean", x, axes, keepdims=keepdims)
     if p == 1:
-        return rows.fold("sum_of_magnitudes", x, axes, keepdims=keepdims)
+        return layout.fold("sum_of_magnitudes", x, axes, keepdims=keepdims)
     if p == 0:
         return np.add.reduce(x != 0, axis=axes, keepdims=keepdims, dtype=x.dtype)
     if math.isinf(p):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from numgrad import dtypes
-from numgrad.kernels import rows
+from numgrad.kernels import layout
 from numgrad.op import structural
 from numgrad.ops.axes import MISSING, axes_in, either, reduced_shape
 from numgrad.ops.broadcast import cast, view_as
@@ -30,7 +30,7 @@ SMALL = 4096
 def sum_over(x: Any, *, axes: tuple[int, ...] | None, keepdims: Any) -> Any:
     """Sum over dimensions, None for all."""
     if x.dtype.char in KERNELS and dense(x, axes):
-        return rows.fold("sum", x, axes, keepdims=keepdims)
+        return layout.fold("sum", x, axes, keepdims=keepdims)
     with np.errstate(all="ignore"):
         return np.add.reduce(x, axis=axes, keepdims=keepdims, dtype=summed(x.dtype))
 
@@ -61,7 +61,7 @@ def _(g: Any, *, axes: tuple[int, ...] | None, keepdims: Any) -> Any:
 def mean_over(x: Any, *, axes: tuple[int, ...] | None, keepdims: Any) -> Any:
     """Mean over dimensions, None for all."""
     if x.dtype.char in KERNELS and dense(x, axes):
-        return rows.fold("mean", x, axes, keepdims=keepdims)
+        return layout.fold("mean", x, axes, keepdims=keepdims)
     with np.errstate(all="ignore"):
         total = np.add.reduce(x, axis=axes, keepdims=keepdims)
         return total / x.dtype.type(count(x.shape, axes))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from numgrad.kernels import rows
+from numgrad.kernels import layout
 from numgrad.op import structural
 from numgrad.ops.arithmetic import product
 from numgrad.ops.axes import MISSING, axis_in
@@ -56,8 +56,8 @@ def recurrence(a: Any, b: Any, *, axis: int, reverse: bool) -> Any:
     if not a.ndim:
         return b.copy()
     if not reverse:
-        return rows.along("recurrence", (axis,), a, b)
-    solved = rows.along("recurrence", (axis,), np.flip(a, axis), np.flip(b, axis))
+        return layout.along("recurrence", (axis,), a, b)
+    solved = layout.along("recurrence", (axis,), np.flip(a, axis), np.flip(b, axis))
     return np.flip(solved, axis)
 
 
@@ -91,7 +91,7 @@ def _(g: Any, *, axis: int, reverse: bool) -> Any:
 def prod_over(x: Any, *, axes: tuple[int, ...], keepdims: Any) -> Any:
     """Product over dimensions."""
     if x.dtype.char in KERNELS and dense(x, axes):
-        return rows.fold("product", x, axes, keepdims=keepdims)
+        return layout.fold("product", x, axes, keepdims=keepdims)
     with np.errstate(all="ignore"):
         return np.multiply.reduce(x, axis=axes, keepdims=keepdims, dtype=summed(x.dtype))
 
@@ -105,7 +105,7 @@ def _(g: Any, x: Any, *, axes: tuple[int, ...], keepdims: bool, shapes: Any) -> 
 @structural
 def products_of_others(x: Any) -> Any:
     """For each element along the last dimension, the product of all the others."""
-    return rows.along("others", (x.ndim - 1,), x)
+    return layout.along("others", (x.ndim - 1,), x)
 
 
 @products_of_others.vjp("x")
@@ -127,7 +127,7 @@ def _(g: Any, x: Any) -> Any:
 @structural(view=True)
 def as_rows(x: Any, *, axes: tuple[int, ...]) -> Any:
     """Make one last dimension of several."""
-    return rows.as_rows(x, axes)
+    return layout.as_rows(x, axes)
 
 
 @as_rows.vjp("x")
@@ -138,7 +138,7 @@ def _(g: Any, *, axes: tuple[int, ...], shapes: Any) -> Any:
 @structural(view=True)
 def from_rows(x: Any, *, shape: tuple[int, ...], axes: tuple[int, ...]) -> Any:
     """Undo `as_rows` for a tensor of this shape."""
-    return rows.from_rows(x, shape, axes)
+    return layout.from_rows(x, shape, axes)
 
 
 @from_rows.vjp("x")
@@ -224,6 +224,6 @@ def _accumulate(kernel: str, ufunc: np.ufunc, x: Any, axis: int, *, reverse: boo
     if not x.ndim:
         return x.astype(summed(x.dtype))
     if x.dtype.char in KERNELS and axis == x.ndim - 1:
-        return rows.along(kernel, (axis,), x)
+        return layout.along(kernel, (axis,), x)
     with np.errstate(all="ignore"):
         return ufunc.accumulate(x, axis, summed(x.dtype))

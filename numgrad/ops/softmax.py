@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from numgrad import dtypes
-from numgrad.kernels import rows
+from numgrad.kernels import layout
 from numgrad.op import structural
 from numgrad.ops.arithmetic import product
 from numgrad.ops.axes import MISSING, axes_in, either
@@ -24,7 +24,7 @@ __all__ = ["log_softmax", "logsumexp", "softmax"]
 @structural(node="Softmax")
 def softmax_along(x: Any, *, axes: tuple[int, ...]) -> Any:
     """exp(x) / sum(exp(x)) over dimensions."""
-    return rows.along("softmax", axes, x)
+    return layout.along("softmax", axes, x)
 
 
 @softmax_along.vjp("x")
@@ -35,7 +35,7 @@ def _(g: Any, out: Any, *, axes: tuple[int, ...]) -> Any:
 @structural
 def softmax_vjp(x: Any, y: Any, *, axes: tuple[int, ...]) -> Any:
     """y * (x - sum(x * y)): the gradient of a softmax y, given the cotangent x."""
-    return rows.along("softmax_vjp", axes, x, y)
+    return layout.along("softmax_vjp", axes, x, y)
 
 
 @softmax_vjp.vjp("x")
@@ -53,7 +53,7 @@ def _(g: Any, x: Any, y: Any, *, axes: tuple[int, ...]) -> Any:
 @structural(node="LogSoftmax")
 def log_softmax_along(x: Any, *, axes: tuple[int, ...]) -> Any:
     """x - log(sum(exp(x))) over dimensions."""
-    return rows.along("log_softmax", axes, x)
+    return layout.along("log_softmax", axes, x)
 
 
 @log_softmax_along.vjp("x")
@@ -64,7 +64,7 @@ def _(g: Any, out: Any, *, axes: tuple[int, ...]) -> Any:
 @structural
 def log_softmax_vjp(x: Any, y: Any, *, axes: tuple[int, ...]) -> Any:
     """x - exp(y) * sum(x): the gradient of a log-softmax y, given the cotangent x."""
-    return rows.along("log_softmax_vjp", axes, x, y)
+    return layout.along("log_softmax_vjp", axes, x, y)
 
 
 @log_softmax_vjp.vjp()
@@ -77,7 +77,7 @@ def _(g: Any, x: Any, y: Any, *, axes: tuple[int, ...]) -> Any:
 @structural(node="Logsumexp")
 def logsumexp_over(x: Any, *, axes: tuple[int, ...], keepdims: bool) -> Any:
     """log(sum(exp(x))) over dimensions."""
-    return rows.fold("logsumexp", x, axes, keepdims=keepdims)
+    return layout.fold("logsumexp", x, axes, keepdims=keepdims)
 
 
 @logsumexp_over.vjp("x")
@@ -89,7 +89,7 @@ def _(g: Any, x: Any, *, axes: tuple[int, ...], keepdims: bool, shapes: Any) -> 
 @structural
 def shares(x: Any, *, axes: tuple[int, ...]) -> Any:
     """Softmax, but with limits: 1/n for n elements of -inf, 1/k for k elements of +inf."""
-    return rows.along("shares", axes, x)
+    return layout.along("shares", axes, x)
 
 
 @shares.vjp("x")
@@ -145,14 +145,14 @@ def logsumexp(
     >>> ng.logsumexp(ng.tensor([1000.0, 1000.0]), dim=0)
     tensor(1000.6931)
     """
-    x = _computed("logsumexp", floating(lift(x, "logsumexp")))
+    x = computed("logsumexp", floating(lift(x, "logsumexp")))
     axes, keep = reduction("logsumexp", x.ndim, dim, keepdim, axis, keepdims)
     return logsumexp_over(x, axes=axes, keepdims=keep)  # type: ignore[no-any-return]
 
 
 def _arguments(name: str, x: Any, dim: Any, dtype: Any, axis: Any) -> tuple[Any, tuple[int, ...]]:
     """Return the tensor in the dtype to compute in, and the axes to normalise over."""
-    x = _computed(name, floating(lift(x, name), dtype))
+    x = computed(name, floating(lift(x, name), dtype))
     if axis is MISSING and type(dim) is int and -x.ndim <= dim < x.ndim:
         return x, (dim % x.ndim,)
     over = either(name, "dim", dim, "axis", axis, MISSING)
@@ -161,7 +161,8 @@ def _arguments(name: str, x: Any, dim: Any, dtype: Any, axis: Any) -> tuple[Any,
     return x, axes_in(name, over, x.ndim)
 
 
-def _computed(name: str, x: Any) -> Any:
+def computed(name: str, x: Any) -> Any:
+    """Return a tensor in a dtype that has kernels; raise TypeError for another."""
     if x.dtype.char not in KERNELS:
         raise TypeError(
             f"{name}() computes in float32 and float64, got {x.dtype}: convert first, as in"
