@@ -181,6 +181,44 @@ def room(typing: Any) -> Any:
     return _POINTER(), generate
 
 
+def access(dtype: Any, group: str, others: tuple[str, ...]) -> Any:
+    """Make `load(p, offset)` and `store(p, offset, value)` for a group of arrays.
+
+    LLVM is told that the groups share no memory. It would test that otherwise, where arrays are
+    few, and not vectorise a loop where they are many.
+    """
+
+    def place(context: Any, builder: Any, p: Any, offset: Any) -> Any:
+        address = builder.gep(p, [offset])
+        return builder.bitcast(address, context.get_value_type(dtype).as_pointer())
+
+    def told(instruction: Any) -> Any:
+        module = instruction.parent.parent.module
+        domain = module.add_metadata(["numgrad"])
+        own, *rest = (module.add_metadata([name, domain]) for name in (group, *others))
+        instruction.set_metadata("alias.scope", module.add_metadata([own]))
+        instruction.set_metadata("noalias", module.add_metadata(rest))
+        return instruction
+
+    @intrinsic
+    def load(typing: Any, p: Any, offset: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return told(builder.load(place(context, builder, *arguments)))
+
+        return dtype(_POINTER, types.intp), generate
+
+    @intrinsic
+    def store(typing: Any, p: Any, offset: Any, value: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            *where, element = arguments
+            told(builder.store(element, place(context, builder, *where)))
+            return context.get_dummy_value()
+
+        return types.void(_POINTER, types.intp, dtype), generate
+
+    return load, store
+
+
 def _itself(x: Lanes) -> Lanes:
     return x
 

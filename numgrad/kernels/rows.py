@@ -45,7 +45,8 @@ rest = deviated(x, n, centre) / T(n)
 """
 _CENTRED = (_TOTAL, ("deviated", "x, c: x - c"))
 
-# The reciprocal of the deviation that layer_norm divides by.
+# The reciprocal of the deviation that layer_norm divides by. Where it is not finite, the gradient is
+# nan, but 0 where all cotangents are.
 _SCALED = (
     _CENTRE
     + """
@@ -240,12 +241,21 @@ for i in range(n):
         "g(n), x(n), eps() -> out(n)",
         _SCALED
         + """
-mean = total(g, n) / T(n)
-slope = slopes(g, x, n, centre, rest, scale) / T(n)
-for i in range(n):
-    out[i] = chain(g[i] - mean - chain((x[i] - centre - rest) * scale, slope), scale)
+if scale - scale == T(0):
+    mean = total(g, n) / T(n)
+    slope = slopes(g, x, n, centre, rest, scale) / T(n)
+    for i in range(n):
+        out[i] = (g[i] - mean - (x[i] - centre - rest) * scale * slope) * scale
+else:
+    mass = chain(magnitudes(g, n), scale - scale)
+    for i in range(n):
+        out[i] = mass
 """,
-        (*_NORMAL, ("slopes", "g, x, c, r, s: safe(g, (x - c - r) * s)")),
+        (
+            *_NORMAL,
+            ("slopes", "g, x, c, r, s: g * ((x - c - r) * s)"),
+            ("magnitudes", "g: abs(g)"),
+        ),
     ),
     "layer_norm": Row(
         "x(n), w(n), b(n), eps() -> out(n)",
@@ -267,18 +277,26 @@ for k in range(m):
 """
         + _SCALED.replace("\n", "\n    ").rstrip(" ")
         + """
-    mean = dot(g, w, n) / T(n)
-    slope = slopes(g, x, w, n, centre, rest, scale) / T(n)
     for i in range(n):
-        normal = (x[i] - centre - rest) * scale
-        dw[i] = dw[i] + chain(g[i], normal)
+        out[i] = chain(g[i], w[i])
         db[i] = db[i] + g[i]
-        out[i] = chain(chain(g[i], w[i]) - mean - chain(normal, slope), scale)
+    if scale - scale == T(0):
+        mean = total(out, n) / T(n)
+        slope = slopes(out, x, n, centre, rest, scale) / T(n)
+        for i in range(n):
+            normal = (x[i] - centre - rest) * scale
+            dw[i] = dw[i] + chain(g[i], normal)
+            out[i] = (out[i] - mean - normal * slope) * scale
+    else:
+        mass = chain(magnitudes(out, n), scale - scale)
+        for i in range(n):
+            dw[i] = dw[i] + chain(g[i], scale - scale)
+            out[i] = mass
 """,
         (
             *_NORMAL,
-            ("dot", "g, w: safe(g, w)"),
-            ("slopes", "g, x, w, c, r, s: safe(safe(g, w), (x - c - r) * s)"),
+            ("slopes", "g, x, c, r, s: g * ((x - c - r) * s)"),
+            ("magnitudes", "g: abs(g)"),
         ),
     ),
     # The product of all elements of the row but one, in the place of that one.
@@ -385,8 +403,10 @@ def source(name: str, code: str) -> str:
             before.append(f"{a.name} = load_{'i8' if a.name == 'label' else 'T'}({place})")
         else:
             after.append(f"store_T({place}, T({a.name}))")
-    vectors = [a.name for a in everything if a.dims] + ["some"]
-    body = "\n".join(_expanded(line, vectors) for line in row.text.strip("\n").split("\n"))
+    groups = {a.name: "inputs" for a in inputs if a.dims}
+    groups |= {name: name for name in (*(a.name for a in outputs if a.dims), "some")}
+    groups = {name: group for name, group in groups.items() if f"{name}[" in row.text}
+    body = "\n".join(_expanded(line, groups) for line in row.text.strip("\n").split("\n"))
     body = body.replace("for k in range(m):", "\n".join(["for k in range(m):", *matrices]))
     lines = [
         "DENSE = True",
@@ -395,6 +415,8 @@ def source(name: str, code: str) -> str:
         *(text for word, text in _HELPERS.items() if re.search(rf"\b{word}\(", row.text)),
         *(["from numgrad.kernels.lanes import safe, summed"] if row.sums else []),
         *(_summing(*each, everything) for each in row.sums),
+        *(["from numgrad.kernels.lanes import access"] if groups else []),
+        *(_accessing(group, {*groups.values()}) for group in dict.fromkeys(groups.values())),
         "def loop(args, dims, steps, data):",
         *(f"    {d} = dims[{k}]" for k, d in enumerate(dims, start=1)),
         "    for o in range(dims[0]):",
@@ -415,15 +437,27 @@ def _summing(name: str, term: str, everything: list[Argument]) -> str:
     return _SUM.format(name=name, arrays=count, parameters=parameters, term=result)
 
 
-def _expanded(line: str, vectors: list[str]) -> str:
+def _accessing(group: str, groups: set[str]) -> str:
+    """Text that defines how a group of arrays is read and written."""
+    others = tuple(sorted(groups - {group}))
+    return f"load_{group}, store_{group} = access(T, {group!r}, {others!r})"
+
+
+def _expanded(line: str, groups: dict[str, str]) -> str:
     """A line with its elements of rows as loads and stores."""
-    pattern = rf"\b({'|'.join(vectors)})\[([^\]]+)\]"
-    stored = re.fullmatch(rf"(\s*){pattern} = (.*)", line)
-    loaded = r"load_T(\1, (\2) * SIZE)"
+    if not groups:
+        return line
+
+    def load(found: re.Match[str]) -> str:
+        return f"load_{groups[found[1]]}({found[1]}, ({found[2]}) * SIZE)"
+
+    element = rf"\b({'|'.join(groups)})\[([^\]]+)\]"
+    stored = re.fullmatch(rf"(\s*){element} = (.*)", line)
     if stored is None:
-        return re.sub(pattern, loaded, line)
+        return re.sub(element, load, line)
     space, array, index, value = stored.groups()
-    return f"{space}store_T({array}, ({index}) * SIZE, T({re.sub(pattern, loaded, value)}))"
+    value = re.sub(element, load, value)
+    return f"{space}store_{groups[array]}({array}, ({index}) * SIZE, T({value}))"
 
 
 @functools.cache
