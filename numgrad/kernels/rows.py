@@ -45,8 +45,8 @@ rest = deviated(x, n, centre) / T(n)
 """
 _CENTRED = (_TOTAL, ("deviated", "x, c: x - c"))
 
-# The reciprocal of the deviation that layer_norm divides by. Where it is not finite, the gradient is
-# nan, but 0 where all cotangents are.
+# The reciprocal of the deviation that layer_norm divides by. Where it is not finite, gradients are
+# nan, but 0 for a row whose cotangents are all 0.
 _SCALED = (
     _CENTRE
     + """
@@ -90,6 +90,13 @@ ROWS = {
         "x(n), y(n) -> out()",
         "out = total(x, y, n) if n else T(0)",
         (("total", "x, y: (x - y) * (x - y)"),),
+    ),
+    "scaled_difference": Row(
+        "x(n), y(n), g() -> out(n)",
+        """
+for i in range(n):
+    out[i] = chain(g, x[i] - y[i])
+""",
     ),
     # Squares that overflow or vanish are summed again, scaled.
     "euclidean": Row(
@@ -143,9 +150,10 @@ for i in range(n):
 """,
         (_TOTAL,),
     ),
-    # Softmax as the gradient of logsumexp: rows of -inf share evenly, elements of +inf take all.
+    # The gradient of logsumexp, g being the cotangent: g times the softmax, but rows of -inf share
+    # evenly, elements of +inf take all.
     "shares": Row(
-        "x(n) -> out(n)",
+        "x(n), g() -> out(n)",
         _EXPONENTIALS
         + """
 if high - high != T(0):
@@ -154,7 +162,7 @@ if high - high != T(0):
         out[i] = T(1) if v == high else v - v if v != v else T(0)
 share = T(1) / total(out, n)
 for i in range(n):
-    out[i] = out[i] * share
+    out[i] = chain(g, out[i] * share)
 """,
         (_TOTAL,),
     ),

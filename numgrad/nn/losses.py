@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from numgrad import functions
 from numgrad.errors import ShapeError
-from numgrad.ops.losses import scaled_difference, squared_error
+from numgrad.ops.losses import squared_error
 from numgrad.ops.reduce import KERNELS, mean, sum
 from numgrad.record import as_tensor
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from numgrad.tensor import Tensor
 
 functions.lift_structural()
-functions.lift(scaled_difference)
 
 
 def check_reduction(name: str, reduction: str) -> None:
@@ -43,11 +42,10 @@ def mse_loss(input: Tensor, target: Any, *, reduction: str = "mean", weight: Any
     tensor(4.)
     """
     x, y = as_tensor(input, "mse_loss"), as_tensor(target, "mse_loss")
-    if x.shape == y.shape and x.dtype == y.dtype and weight is None and reduction != "none":
-        check_reduction("mse_loss", reduction)
-        if x.dtype.char in KERNELS:
-            divisor = x.array.size if reduction == "mean" else 1
-            return squared_error(x, y, divisor=divisor)  # type: ignore[no-any-return]
+    alike = x.shape == y.shape and x.dtype == y.dtype and x.dtype.char in KERNELS
+    if alike and weight is None and reduction in {"mean", "sum"}:
+        divisor = x.array.size if reduction == "mean" else 1
+        return squared_error(x, y, divisor=divisor)  # type: ignore[no-any-return]
     difference = _difference("mse_loss", x, y, reduction)
     return _weighted("mse_loss", functions.square(difference), weight, reduction)
 

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from numgrad.kernels import rows
+from numgrad.kernels import layout, rows
 from numgrad.op import elementwise, structural
 from numgrad.ops.arithmetic import abs_, neg, product
 from numgrad.ops.exponential import exp, log1p, sigmoid
 from numgrad.ops.extremes import maximum
+from numgrad.ops.reduce import sum_over
 
 
 def _softplus_of_both(x: Any) -> tuple[Any, Any]:
@@ -46,16 +47,11 @@ def _(x: Any, target: Any, weight: Any, out: Any) -> Any:
     return to_x, weight * if_1 - if_0, target * if_1
 
 
-@elementwise
-def scaled_difference(scale: Any, x: Any, y: Any) -> Any:
-    """scale * (x - y): the gradient of a squared difference, given twice the cotangent."""
-    return product(scale, x - y)
-
-
 @structural(node="MseLoss")
 def squared_error(x: Any, y: Any, *, divisor: float) -> Any:
     """Sum of squared differences of two arrays of one shape, over the divisor."""
-    x, y = (np.asarray(a, order="C").reshape(-1) for a in (x, y))
+    everything = tuple(range(x.ndim))
+    x, y = (layout.as_rows(a, everything) for a in (x, y))
     total = rows.kernel("squared_distance", x.dtype.char)(x, y)
     with np.errstate(invalid="ignore"):  # 0 / 0
         return total / x.dtype.type(divisor)
@@ -63,8 +59,28 @@ def squared_error(x: Any, y: Any, *, divisor: float) -> Any:
 
 @squared_error.vjp()
 def _(g: Any, x: Any, y: Any, *, divisor: float, needs: Any) -> Any:
-    difference = scaled_difference(g * (2 / divisor if divisor else math.nan), x, y)
-    return (difference, neg(difference)) if needs[1] else (difference, None)
+    to_x = squared_error_vjp(g, x, y, divisor=divisor)
+    return to_x, neg(to_x) if needs[1] else None
+
+
+@structural
+def squared_error_vjp(cotangent: Any, x: Any, y: Any, *, divisor: float) -> Any:
+    """The gradient of x."""
+    factor = cotangent * cotangent.dtype.type(_slope(divisor))
+    everything = tuple(range(x.ndim))
+    return layout.along("scaled_difference", everything, x, y, others=(factor,))
+
+
+@squared_error_vjp.vjp()
+def _(g: Any, cotangent: Any, x: Any, y: Any, *, divisor: float) -> Any:
+    factor = _slope(divisor)
+    to_cotangent = sum_over(product(g, x - y), axes=None, keepdims=False) * factor
+    to_x = product(g, cotangent * factor)
+    return to_cotangent, to_x, neg(to_x)
+
+
+def _slope(divisor: float) -> float:
+    return 2 / divisor if divisor else math.nan
 
 
 @structural(node="NllLoss")

@@ -12,7 +12,7 @@ from numgrad.kernels import layout
 from numgrad.op import structural
 from numgrad.ops.arithmetic import product
 from numgrad.ops.axes import MISSING, axes_in, either
-from numgrad.ops.reduce import KERNELS, floating, reduction, spread, sum_over
+from numgrad.ops.reduce import KERNELS, floating, kept, reduction, sum_over
 from numgrad.value import REGISTRY, lift
 
 if TYPE_CHECKING:
@@ -82,14 +82,30 @@ def logsumexp_over(x: Any, *, axes: tuple[int, ...], keepdims: bool) -> Any:
 
 @logsumexp_over.vjp("x")
 def _(g: Any, x: Any, *, axes: tuple[int, ...], keepdims: bool, shapes: Any) -> Any:
-    g = spread(g, shape=shapes[0], axes=axes, keepdims=keepdims)
-    return product(g, shares(x, axes=axes))
+    return logsumexp_vjp(kept(g, shapes[0], axes, keepdims=keepdims), x, axes=axes)
+
+
+@structural
+def logsumexp_vjp(cotangent: Any, x: Any, *, axes: tuple[int, ...]) -> Any:
+    """The cotangent, which has x's dimensions, times the softmax of x, but with limits.
+
+    They are 1/n for n elements of -inf, 1/k for k elements of +inf.
+    """
+    factor = cotangent.reshape([n for k, n in enumerate(x.shape) if k not in axes])
+    return layout.along("shares", axes, x, others=(factor,))
+
+
+@logsumexp_vjp.vjp()
+def _(g: Any, cotangent: Any, x: Any, *, axes: tuple[int, ...]) -> Any:
+    share = shares(x, axes=axes)
+    to_cotangent = sum_over(product(g, share), axes=axes, keepdims=True)
+    return to_cotangent, product(cotangent, softmax_vjp(g, share, axes=axes))
 
 
 @structural
 def shares(x: Any, *, axes: tuple[int, ...]) -> Any:
-    """Softmax, but with limits: 1/n for n elements of -inf, 1/k for k elements of +inf."""
-    return layout.along("shares", axes, x)
+    """The gradient of logsumexp: softmax, but with limits."""
+    return layout.along("shares", axes, x, others=(x.dtype.type(1),))
 
 
 @shares.vjp("x")

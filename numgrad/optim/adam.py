@@ -34,7 +34,7 @@ def _update(decay: bool, decoupled: bool, amsgrad: bool) -> Update:
         largest = "max_exp_avg_sq"
         state.append(largest)
         statements.append(f"{largest} = maximum({largest}, exp_avg_sq)")
-    statements.append(f"p = p - rate * exp_avg / (sqrt({largest}) / root + eps)")
+    statements.append(f"p = p - rate * exp_avg / (sqrt({largest}) * root + eps)")
     return Update("adam", tuple(state), _CONSTANTS, tuple(statements))
 
 
@@ -109,7 +109,7 @@ class Adam(Optimizer):
                 1 - beta1,
                 beta2,
                 1 - beta2,
-                math.sqrt(1 - beta2**step),
+                1 / math.sqrt(1 - beta2**step),
                 group["eps"],
                 lr / (1 - beta1**step),
             ),
