@@ -53,7 +53,17 @@ CASES = [
     ("layer_norm", (X,), ((3,),), {}),
     ("layer_norm", (IMAGE, RNG.standard_normal((3, 4)), None), ((3, 4),), {"eps": 0.1}),
     ("layer_norm", (X, WEIGHT, RNG.standard_normal(3)), ((3,),), {}),
+    ("layer_norm", (X[0], WEIGHT, RNG.standard_normal(3)), ((3,),), {}),
+    ("layer_norm", (RNG.standard_normal((2, 3, 3)), WEIGHT, WEIGHT + 1), ((3,),), {"eps": 0.1}),
+    (
+        "layer_norm",
+        (IMAGE, RNG.standard_normal((3, 4)), RNG.standard_normal((3, 4))),
+        ((3, 4),),
+        {},
+    ),
+    ("layer_norm", (np.zeros((0, 3)), WEIGHT, RNG.standard_normal(3)), ((3,),), {}),
     *over_reductions("mse_loss", (X, Y)),
+    ("mse_loss", (X.T, np.ascontiguousarray(Y.T)), (), {}),
     *over_reductions("l1_loss", (X, Y)),
     *over_reductions("nll_loss", (X,), (INDICES,)),
     *over_reductions("nll_loss", (X,), (INDICES, WEIGHT)),
@@ -67,6 +77,12 @@ CASES = [
     *over_reductions("cross_entropy", (X,), (INDICES, WEIGHT), label_smoothing=0.2),
     *over_reductions("cross_entropy", (X,), (INDICES,), label_smoothing=0.2),
     *over_reductions("cross_entropy", (IMAGE,), (IMAGE_INDICES, WEIGHT)),
+    *over_reductions("cross_entropy", (IMAGE,), (IMAGE_INDICES, WEIGHT), label_smoothing=0.3),
+    *over_reductions("cross_entropy", (IMAGE, RNG.uniform(size=IMAGE.shape)), (WEIGHT,)),
+    ("cross_entropy", (X[0],), (np.array(1), WEIGHT), {"label_smoothing": 0.1}),
+    ("cross_entropy", (X[0], PROBABILITIES[0]), (), {}),
+    ("cross_entropy", (np.zeros((0, 3)),), (np.zeros(0, int),), {"reduction": "sum"}),
+    ("cross_entropy", (X.T.copy().T,), (INDICES,), {}),
     *over_reductions("cross_entropy", (X, PROBABILITIES)),
     *over_reductions("cross_entropy", (X, PROBABILITIES), (WEIGHT,), label_smoothing=0.2),
     *over_reductions("binary_cross_entropy_with_logits", (X, BITS)),
@@ -204,6 +220,100 @@ def test_nothing_but_ignored_targets(function):
     assert math.isnan(function(x, target).item())
     assert function(x, target, reduction="sum").item() == 0.0
     assert function(x, target, reduction="none").tolist() == [0.0] * 4
+
+
+@pytest.mark.parametrize("function", [F.nll_loss, F.cross_entropy])
+def test_an_empty_batch(function):
+    x = ng.zeros(0, 3, requires_grad=True)
+    target = ng.tensor(np.zeros(0, int))
+    loss = function(x, target)
+    assert math.isnan(loss.item())
+    loss.backward()
+    assert x.grad.shape == (0, 3)
+    assert function(x, target, reduction="none").shape == (0,)
+
+
+def test_mse_loss_of_nothing():
+    x = ng.zeros(0, requires_grad=True)
+    loss = F.mse_loss(x, ng.zeros(0))
+    assert math.isnan(loss.item())
+    loss.backward()
+    assert x.grad.shape == (0,)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_cross_entropy_ignores_what_is_not_finite(value, smoothing):
+    x = ng.tensor([[value] * 3, [1.0, 2.0, 3.0]], requires_grad=True)
+    loss = F.cross_entropy(x, ng.tensor([-100, 0]), label_smoothing=smoothing)
+    loss.backward()
+    y = ng.tensor([[1.0, 2.0, 3.0]], requires_grad=True)
+    expected = F.cross_entropy(y, ng.tensor([0]), label_smoothing=smoothing)
+    expected.backward()
+    assert loss.item() == expected.item()
+    assert x.grad.tolist() == [[0.0] * 3, *y.grad.tolist()]
+
+
+def test_a_class_that_is_impossible_and_does_not_occur():
+    x = ng.tensor([[0.0, -math.inf, 0.0]], requires_grad=True)
+    loss = F.cross_entropy(x, ng.tensor([[0.5, 0.0, 0.5]]))
+    loss.backward()
+    assert loss.item() == pytest.approx(LN2, rel=1e-15)
+    assert x.grad.tolist() == [[0.0, 0.0, 0.0]]
+
+
+def test_classes_of_any_integer_dtype():
+    for dtype in (np.uint8, np.int32, np.uint64):
+        x = ng.tensor(X, requires_grad=True)
+        F.cross_entropy(x, ng.tensor(np.array([2, 0, 1, 1], dtype))).backward()
+        y = ng.tensor(X, requires_grad=True)
+        F.cross_entropy(y, ng.tensor([2, 0, 1, 1])).backward()
+        np.testing.assert_array_equal(x.grad.numpy(), y.grad.numpy())
+
+
+def test_probabilities_of_another_dtype():
+    x = ng.tensor(X.astype(np.float32), requires_grad=True)
+    loss = F.cross_entropy(x, ng.tensor(PROBABILITIES))
+    assert loss.dtype == np.float64
+    loss.backward()
+    assert x.grad.dtype == np.float32
+
+
+def test_layer_norm_with_a_bias_alone():
+    bias = ng.tensor(WEIGHT, requires_grad=True)
+    y = F.layer_norm(ng.tensor(X), (3,), None, bias)
+    expected = F.layer_norm(ng.tensor(X), (3,), ng.ones(3), ng.tensor(WEIGHT))
+    np.testing.assert_array_equal(y.numpy(force=True), expected.numpy())
+    y.sum().backward()
+    assert bias.grad.tolist() == [4.0] * 3
+
+
+@pytest.mark.parametrize("affine", [False, True])
+def test_layer_norm_blanks_rows_without_cotangents(affine):
+    x = ng.tensor([[math.nan, 1.0, 2.0], [0.0, 1.0, 5.0]], requires_grad=True)
+    parameters = [ng.ones(3, requires_grad=True), ng.zeros(3, requires_grad=True)] * affine
+    F.layer_norm(x, (3,), *parameters)[1, 0].backward()
+    assert x.grad[0].tolist() == [0.0] * 3
+    for t in (x, *parameters):
+        assert np.isfinite(t.grad.numpy()).all()
+
+
+@pytest.mark.parametrize("classes", [1, 7, 2000])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_long_rows_and_short_ones(classes, dtype):
+    x = np.random.default_rng(1).normal(0, 5, (5, classes)).astype(dtype)
+    wide = x.astype(np.longdouble)
+    high = wide.max(1, keepdims=True)
+    log_p = wide - high - np.log(np.exp(wide - high).sum(1, keepdims=True))
+    target = np.arange(5) % classes
+    t = ng.tensor(x, requires_grad=True)
+    loss = F.cross_entropy(t, ng.tensor(target), reduction="none")
+    eps = np.finfo(dtype).eps
+    np.testing.assert_allclose(loss.numpy(force=True), -log_p[range(5), target], 8 * eps, 8 * eps)
+    loss.sum().backward()
+    expected = np.exp(log_p)
+    expected[range(5), target] -= 1
+    np.testing.assert_allclose(t.grad.numpy(), expected, 64 * eps, 8 * eps)
 
 
 def test_what_is_ignored_does_not_spoil_the_rest():

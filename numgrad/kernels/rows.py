@@ -1,41 +1,23 @@
 """Kernels that work on rows: what sums along a dimension, and what maps all of a row at once.
 
-Each is a gufunc of one dtype whose text is made from the table here. Rows are dense: whoever calls
-a kernel sees to that, see `numgrad.kernels.layout`. Sums and extremes are taken in the lanes of
-vectors, in a fixed order, see `numgrad.kernels.lanes`; maps are plain loops, which LLVM vectorises.
-Nothing is widened: float32 rows are summed in float32.
+Each is a gufunc of one dtype whose text is made from the table here. Rows are dense, and results
+are no inputs: whoever calls a kernel sees to that, see `numgrad.kernels.layout`. Sums and extremes
+are taken in the lanes of vectors, in a fixed order, see `numgrad.kernels.lanes`; maps are plain
+loops, which LLVM vectorises. Nothing is widened: float32 rows are summed in float32.
 """
 
 from __future__ import annotations
 
 import functools
-import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from numgrad.kernels import build
-from numgrad.kernels.emit import SUFFIX
+from numgrad.kernels.row_text import Row, core, source, types
 
 if TYPE_CHECKING:
     import numpy as np
 
-
-class Row(NamedTuple):
-    """What a kernel does with rows.
-
-    `signature` names the arrays and their shapes, as in "x(n), c() -> out(n)"; `label` is of int64,
-    all else of the kernel's dtype T. In the text `x[i]` is an element of a row, a name without
-    dimensions is a number, and numbers that are results are assigned to. What has dimensions (m, n)
-    is the row `k` of it, in a loop that the text has.
-    """
-
-    signature: str
-    text: str
-    # Name of a sum that the text uses -> its term, of elements and then numbers, as in "x, c: x-c".
-    sums: tuple[tuple[str, str], ...] = ()
-
-
 _TOTAL = ("total", "x: x")
-_TINY = {"f8": "1e-290", "f4": "1e-30"}
 
 # The mean, and what rounding has taken from it. So the deviations of equal elements are exactly 0,
 # and others are right at any mean.
@@ -82,6 +64,19 @@ ROWS = {
     "mean": Row("x(n) -> out()", "out = total(x, n) / T(n)", (_TOTAL,)),
     "highest": Row("x(n) -> out()", "out = highest(x, n)"),
     "lowest": Row("x(n) -> out()", "out = lowest(x, n)"),
+    # 1/k for each of k elements that are the extreme, which nan is if there is one.
+    "ties": Row(
+        "x(n), extreme() -> out(n)",
+        """
+for i in range(n):
+    v = x[i]
+    out[i] = T(1) if v == extreme or (v != v and extreme != extreme) else T(0)
+share = T(1) / total(out, n)
+for i in range(n):
+    out[i] = out[i] * share
+""",
+        (_TOTAL,),
+    ),
     "product": Row("x(n) -> out()", "out = multiplied(x, n)"),
     "sum_of_magnitudes": Row(
         "x(n) -> out()", "out = total(x, n) if n else T(0)", (("total", "x: abs(x)"),)
@@ -352,124 +347,9 @@ for i in range(n):
     ),
 }
 
-# What a text may use besides the names of `build.PRELUDE`, each if it is used.
-_HELPERS = {
-    "chain": "from numgrad.kernels.lanes import chain",
-    "exp": "from math import exp",
-    "highest": "from numgrad.kernels.lanes import extreme\nhighest = extreme(T, '>')",
-    "log": "from math import log",
-    "lowest": "from numgrad.kernels.lanes import extreme\nlowest = extreme(T, '<')",
-    "multiplied": "from numgrad.kernels.lanes import multiplied as _\nmultiplied = _(T)",
-    "room": "from numgrad.kernels.lanes import ROOM, room\nLONG = ROOM // SIZE",
-}
-_SUM = "{name} = summed(T, {arrays}, lambda {parameters}: {term})"
-
-
-class Argument(NamedTuple):
-    """An argument of a kernel: its name, and the names of its dimensions."""
-
-    name: str
-    dims: tuple[str, ...]
-
-
-def arguments(name: str) -> tuple[list[Argument], list[Argument]]:
-    """Return what a kernel takes and what it gives."""
-    inputs, outputs = (
-        [
-            Argument(each, tuple(dims.split(",")) if dims else ())
-            for each, dims in re.findall(r"(\w+)\(([\w,]*)\)", part)
-        ]
-        for part in ROWS[name].signature.split("->")
-    )
-    return inputs, outputs
-
-
-def types(name: str, code: str) -> str:
-    """Return the dtypes of a kernel's arguments by NumPy's letters, as in "ff->f"."""
-    return "->".join(
-        "".join("l" if a.name == "label" else code for a in some) for some in arguments(name)
-    )
-
-
-def source(name: str, code: str) -> str:
-    """Return the text of a kernel for the float typecode `code`."""
-    dtype = SUFFIX[code]
-    row = ROWS[name]
-    inputs, outputs = arguments(name)
-    everything = [*inputs, *outputs]
-    dims = list(dict.fromkeys(d for a in everything for d in a.dims))
-    before: list[str] = []
-    after: list[str] = []
-    matrices: list[str] = []
-    for k, a in enumerate(everything):
-        place = f"args[{k}], o * steps[{k}]"
-        if a.dims:
-            whole = "all_" * (len(a.dims) > 1) + a.name
-            before.append(f"{whole} = moved({place})")
-            matrices += [f"    {a.name} = moved({whole}, k * n * SIZE)"] * (len(a.dims) > 1)
-        elif a in inputs:
-            before.append(f"{a.name} = load_{'i8' if a.name == 'label' else 'T'}({place})")
-        else:
-            after.append(f"store_T({place}, T({a.name}))")
-    groups = {a.name: "inputs" for a in inputs if a.dims}
-    groups |= {name: name for name in (*(a.name for a in outputs if a.dims), "some")}
-    groups = {name: group for name, group in groups.items() if f"{name}[" in row.text}
-    body = "\n".join(_expanded(line, groups) for line in row.text.strip("\n").split("\n"))
-    body = body.replace("for k in range(m):", "\n".join(["for k in range(m):", *matrices]))
-    lines = [
-        "DENSE = True",
-        "from numgrad.kernels.intrinsics import moved",
-        "T, SIZE, TINY = TYPE, BYTES, LITTLE",
-        *(text for word, text in _HELPERS.items() if re.search(rf"\b{word}\(", row.text)),
-        *(["from numgrad.kernels.lanes import safe, summed"] if row.sums else []),
-        *(_summing(*each, everything) for each in row.sums),
-        *(["from numgrad.kernels.lanes import access"] if groups else []),
-        *(_accessing(group, {*groups.values()}) for group in dict.fromkeys(groups.values())),
-        "def loop(args, dims, steps, data):",
-        *(f"    {d} = dims[{k}]" for k, d in enumerate(dims, start=1)),
-        "    for o in range(dims[0]):",
-        *(f"        {line}" for line in [*before, *body.split("\n"), *after]),
-        "",
-    ]
-    text = "\n".join(lines)
-    size = "8" if dtype == "f8" else "4"
-    text = text.replace("TYPE", dtype).replace("BYTES", size).replace("LITTLE", _TINY[dtype])
-    return text.replace("load_T", f"load_{dtype}").replace("store_T", f"store_{dtype}")
-
-
-def _summing(name: str, term: str, everything: list[Argument]) -> str:
-    """Text that defines a sum."""
-    parameters, result = term.split(": ")
-    names = [a.name for a in everything if a.dims]
-    count = sum(p in names for p in parameters.split(", "))
-    return _SUM.format(name=name, arrays=count, parameters=parameters, term=result)
-
-
-def _accessing(group: str, groups: set[str]) -> str:
-    """Text that defines how a group of arrays is read and written."""
-    others = tuple(sorted(groups - {group}))
-    return f"load_{group}, store_{group} = access(T, {group!r}, {others!r})"
-
-
-def _expanded(line: str, groups: dict[str, str]) -> str:
-    """A line with its elements of rows as loads and stores."""
-    if not groups:
-        return line
-
-    def load(found: re.Match[str]) -> str:
-        return f"load_{groups[found[1]]}({found[1]}, ({found[2]}) * SIZE)"
-
-    element = rf"\b({'|'.join(groups)})\[([^\]]+)\]"
-    stored = re.fullmatch(rf"(\s*){element} = (.*)", line)
-    if stored is None:
-        return re.sub(element, load, line)
-    space, array, index, value = stored.groups()
-    value = re.sub(element, load, value)
-    return f"{space}store_{groups[array]}({array}, ({index}) * SIZE, T({value}))"
-
 
 @functools.cache
 def kernel(name: str, code: str) -> np.ufunc:
     """Return the compiled kernel for the float typecode `code`, from the cache if it is there."""
-    core = re.sub(r"\w+(?=\()|\s", "", ROWS[name].signature)
-    return build.kernel(name, source(name, code), types(name, code), core)
+    row = ROWS[name]
+    return build.kernel(name, source(row, code), types(row, code), core(row))

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from numgrad.errors import ShapeError
+from numgrad.kernels import layout
 from numgrad.op import Structural, structural
 from numgrad.ops.arithmetic import product
 from numgrad.ops.axes import MISSING, axis_in, reduced_shape
 from numgrad.ops.broadcast import view_as
-from numgrad.ops.reduce import kept, reduction, spread, zeros_for
+from numgrad.ops.reduce import KERNELS, dense, kept, reduction, spread, zeros_for
 from numgrad.ops.sorting import place_along, return_type
 from numgrad.value import REGISTRY, lift
 
@@ -26,10 +27,12 @@ __all__ = ["amax", "amin", "argmax", "argmin", "max", "min"]
 max_result, min_result = return_type("max"), return_type("min")
 
 
-def _over(name: str, node: str, reduce: Callable[..., Any]) -> Structural:
+def _over(name: str, node: str, row: str, reduce: Callable[..., Any]) -> Structural:
     """Declare an extremum over dimensions, None for all; ties share the gradient."""
 
     def kernel(x: Any, *, axes: tuple[int, ...] | None, keepdims: bool) -> Any:
+        if x.dtype.char in KERNELS and dense(x, axes):
+            return layout.fold(row, x, axes, keepdims=keepdims)
         return reduce(x, axis=axes, keepdims=keepdims)
 
     def rule(
@@ -44,15 +47,19 @@ def _over(name: str, node: str, reduce: Callable[..., Any]) -> Structural:
     return op
 
 
-max_over = _over("max_over", "Max", np.maximum.reduce)
-min_over = _over("min_over", "Min", np.minimum.reduce)
-amax_over = _over("amax_over", "Amax", np.maximum.reduce)
-amin_over = _over("amin_over", "Amin", np.minimum.reduce)
+max_over = _over("max_over", "Max", "highest", np.maximum.reduce)
+min_over = _over("min_over", "Min", "lowest", np.minimum.reduce)
+amax_over = _over("amax_over", "Amax", "highest", np.maximum.reduce)
+amin_over = _over("amin_over", "Amin", "lowest", np.minimum.reduce)
 
 
 @structural
 def ties(x: Any, extremum: Any, *, axes: tuple[int, ...] | None) -> Any:
     """1/k where x is one of k elements that equal the extremum, which has x's dimensions."""
+    if x.dtype.char in KERNELS:
+        over = tuple(range(x.ndim)) if axes is None else axes
+        best = extremum.reshape([n for k, n in enumerate(x.shape) if k not in over])
+        return layout.along("ties", over, x, others=(best,))
     found = x == extremum
     unordered = extremum != extremum  # noqa: PLR0124 - nan
     if unordered.any():

@@ -12,7 +12,7 @@ from numgrad.kernels import layout
 from numgrad.op import structural
 from numgrad.ops.arithmetic import product
 from numgrad.ops.axes import MISSING, axes_in, either
-from numgrad.ops.reduce import KERNELS, floating, kept, reduction, sum_over
+from numgrad.ops.reduce import KERNELS, floating, kept, reduction, sum_over, zeros_for
 from numgrad.value import REGISTRY, lift
 
 if TYPE_CHECKING:
@@ -97,20 +97,9 @@ def logsumexp_vjp(cotangent: Any, x: Any, *, axes: tuple[int, ...]) -> Any:
 
 @logsumexp_vjp.vjp()
 def _(g: Any, cotangent: Any, x: Any, *, axes: tuple[int, ...]) -> Any:
-    share = shares(x, axes=axes)
+    share = logsumexp_vjp(zeros_for(cotangent, shape=cotangent.shape) + 1.0, x, axes=axes)
     to_cotangent = sum_over(product(g, share), axes=axes, keepdims=True)
     return to_cotangent, product(cotangent, softmax_vjp(g, share, axes=axes))
-
-
-@structural
-def shares(x: Any, *, axes: tuple[int, ...]) -> Any:
-    """The gradient of logsumexp: softmax, but with limits."""
-    return layout.along("shares", axes, x, others=(x.dtype.type(1),))
-
-
-@shares.vjp("x")
-def _(g: Any, out: Any, *, axes: tuple[int, ...]) -> Any:
-    return softmax_vjp(g, out, axes=axes)
 
 
 def softmax(x: Tensor, dim: Any = MISSING, dtype: Any = None, *, axis: Any = MISSING) -> Tensor:
