@@ -240,7 +240,7 @@ def test_users_may_have_threads_of_their_own():
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="Linux")
 def test_signals_are_left_to_the_threads_of_the_user():
-    elementwise("x0 * x1")(X, Y)
+    assert shared(elementwise("x0 * x1"), X, Y)[1] == 1
     blocked = [
         int(line.split()[1], 16)
         for path in Path("/proc/self/task").glob("*/status")
@@ -522,6 +522,7 @@ COSTS = [
     (("x0 * x1", "ff->f"), ("x0 * x1", "dd->d")),
     (("x0 * x1", "dd->d"), ("math.exp(x0) * x1", "dd->d")),
     (("math.exp(x0)", "d->d"), ("math.exp(math.exp(x0))", "d->d")),
+    (("math.exp(x0)", "f->f"), ("math.exp(x0)", "d->d")),
     (("math.exp(x0)", "d->d"), ("math.pow(x0, x0)", "d->d")),
     (("math.pow(x0, x0)", "d->d"), ("math.lgamma(x0)", "d->d")),
 ]
@@ -537,6 +538,12 @@ def test_unrolled_lines_cost_once():
     line = "    a{} += math.exp(load_f8(x, at + (i + {}) * step))"
     once = cost.nanoseconds(line.format(0, 0), "d->d")
     assert cost.nanoseconds("\n".join(line.format(k, k) for k in range(8)), "d->d") == once
+
+
+def test_rare_cases_cost_nothing():
+    loop = source("sin(x0)", "d->d")
+    rare = "@outlined\ndef careful(x):\n    return math.lgamma(x)\n\n"
+    assert cost.nanoseconds(rare + loop, "d->d") == cost.nanoseconds(loop, "d->d")
 
 
 def test_dimensions_of_a_core():
