@@ -52,6 +52,11 @@ def target(name: str) -> tuple[str, str]:
     return _TARGETS.get(name, ("", ""))
 
 
+def has_fma() -> bool:
+    """Whether the level has a fused multiply-add; without one LLVM calls the C library's."""
+    return level() in {"x86-64-v3", "x86-64-v4"} or is_aarch64()
+
+
 def is_x86_64() -> bool:
     """Whether the processor is of the x86-64 family."""
     return platform.machine().lower() in {"x86_64", "amd64"}

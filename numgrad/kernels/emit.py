@@ -6,9 +6,11 @@ the cases of strides that LLVM can vectorise are made of it where it is compiled
 
 from __future__ import annotations
 
+import re
+import textwrap
 from typing import TYPE_CHECKING
 
-from numgrad.expr import Apply, Expression, Input, Symbol, postorder
+from numgrad.expr import Apply, Expression, Input, Symbol, postorder, reads
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,26 +19,80 @@ if TYPE_CHECKING:
 SUFFIX = {"d": "f8", "f": "f4", "?": "b1", "l": "i8"}
 
 
+# Functions that vectorise for arguments up to a limit, see numgrad.kernels.vecmath.trigonometric.
+_LIMITED = re.compile(r"\b(sin|cos|tan)\((\w+)\)")
+_UNLIMITED = r"(math.\1(\2) if fabs(\2) > LIMIT else \1(\2))"
+
+_PLAIN = """\
+def loop(args, dims, steps, data):
+    for i in range(dims[0]):
+{body}
+"""
+
+# Whether arguments are beyond the limit is seen before anything is written: a result may take the
+# place of an argument. What an element gives does not depend on its block.
+_IN_BLOCKS = """\
+@outlined
+def careful(args, steps, start, stop):
+    for i in range(start, stop):
+{careful}
+
+def loop(args, dims, steps, data):
+    for start in range(0, dims[0], 512):
+        stop = start + 512 if dims[0] - start > 512 else dims[0]
+        large = False
+        for i in range(start, stop):
+{check}
+        if large:
+            careful(args, steps, start, stop)
+            continue
+        for i in range(start, stop):
+{body}
+"""
+
+
 def elementwise_source(parameters: Sequence[str], roots: Sequence[Expression], types: str) -> str:
     """Return the text of a loop that computes `roots` from `parameters`, as in `dd->d`."""
     arguments, results = types.split("->")
-    statements, values = _statements(roots, "f4" if "f" in types else "f8")
-    count = len(arguments)
-    body = [
-        f"{name} = load_{SUFFIX[code]}(args[{k}], i * steps[{k}])"
+    dtype = "f4" if "f" in types else "f8"
+    loads = {
+        name: f"{name} = load_{SUFFIX[code]}(args[{k}], i * steps[{k}])"
         for k, (name, code) in enumerate(zip(parameters, arguments, strict=True))
-    ]
-    body += statements
-    body += [
+    }
+    lowered = lower(roots)
+    statements, values = _statements(lowered, dtype)
+    stores = [
         f"store_{SUFFIX[code]}(args[{k}], i * steps[{k}], {value})"
-        for k, (code, value) in enumerate(zip(results, values, strict=True), start=count)
+        for k, (code, value) in enumerate(zip(results, values, strict=True), start=len(arguments))
     ]
-    lines = ["def loop(args, dims, steps, data):", "    for i in range(dims[0]):"]
-    return "\n".join([*lines, *(f"        {line}" for line in body), ""])
+    body = [*loads.values(), *statements, *stores]
+    limited = [
+        e.args[0]
+        for e in postorder(lowered)
+        if isinstance(e, Apply) and _LIMITED.match((e.op.template or "").format(*"xyz"))
+    ]
+    if not limited:
+        return _PLAIN.format(body=_indented(body, 8))
+    needed = frozenset().union(*map(reads, (e for e in limited if isinstance(e, Symbol))))
+    statements, values = _statements(limited, dtype)
+    check = [line for name, line in loads.items() if name in needed]
+    check += [*statements, *(f"large |= fabs({value}) > LIMIT" for value in dict.fromkeys(values))]
+    return _IN_BLOCKS.format(
+        careful=_indented([_LIMITED.sub(_UNLIMITED, line) for line in body], 8),
+        check=_indented(check, 12),
+        body=_indented(body, 12),
+    )
+
+
+def _indented(lines: Sequence[str], columns: int) -> str:
+    return textwrap.indent("\n".join(lines), columns * " ")
 
 
 def _statements(roots: Sequence[Expression], dtype: str) -> tuple[list[str], list[str]]:
-    """Single-assignment statements for `roots`, common subexpressions once, and their values."""
+    """Single-assignment statements for `roots`, common subexpressions once, and their values.
+
+    The roots are made of primitives, see `lower`.
+    """
     lines: list[str] = []
     names: dict[str, str] = {}  # text -> the variable that holds it
     values: dict[int, str] = {}  # id of a symbol -> the variable or parameter that holds it
@@ -44,8 +100,7 @@ def _statements(roots: Sequence[Expression], dtype: str) -> tuple[list[str], lis
     def text_of(e: Expression) -> str:
         return values[id(e)] if isinstance(e, Symbol) else constant(e, dtype)
 
-    lowered = lower(roots)
-    for e in postorder(lowered):
+    for e in postorder(roots):
         if isinstance(e, Input):
             values[id(e)] = e.name
         elif isinstance(e, Apply) and e.op.template is not None:
@@ -54,7 +109,7 @@ def _statements(roots: Sequence[Expression], dtype: str) -> tuple[list[str], lis
                 names[text] = f"t{len(names)}"
                 lines.append(f"{names[text]} = {text if e.op.logical else f'{dtype}({text})'}")
             values[id(e)] = names[text]
-    return lines, [text_of(root) for root in lowered]
+    return lines, [text_of(root) for root in roots]
 
 
 def constant(number: float, dtype: str) -> str:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from llvmlite import ir
 
+from numgrad.kernels import cpu
 from numgrad.kernels.jit import intrinsic, types
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 _POINTER = types.CPointer(types.int8)
 # The integers of as many bits as a float.
 _BITS = {types.float64: types.int64, types.float32: types.int32}
+_INT32, _INT64 = ir.IntType(32), ir.IntType(64)
 
 
 def _address(context: Any, builder: Any, dtype: Any, p: Any, offset: Any) -> Any:
@@ -137,3 +140,144 @@ def _frem(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
 def fmod(typing: Any, x: Any, y: Any) -> Any:
     """x - trunc(x / y) * y, exact, with the sign of x."""
     return (x(x, x), _frem) if x in _BITS and x == y else None
+
+
+def polynomial(*coefficients: float) -> Any:
+    """Make a polynomial of one float, from its coefficients, that of the highest power last.
+
+    Horner's rule, each step rounded once where the processor can do that.
+    """
+
+    @intrinsic
+    def function(typing: Any, x: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            (x,) = arguments
+            *others, total = [ir.Constant(x.type, _rounded(c, x.type)) for c in coefficients]
+            for c in reversed(others):
+                if cpu.has_fma():
+                    total = builder.fma(total, x, c)
+                else:
+                    total = builder.fadd(builder.fmul(total, x), c)
+            return total
+
+        return (x(x), generate) if x in _BITS else None
+
+    return function
+
+
+def _rounded(number: float, kind: Any) -> float:
+    """The nearest number of LLVM's type."""
+    return float(np.float32(number)) if kind == ir.FloatType() else number
+
+
+def table(values: Sequence[float]) -> Any:
+    """Make `function(t)`: the element of `values` whose place the lowest bits of t hold.
+
+    As many bits count as the length of `values`, a power of two, needs. t is the sum of the place
+    and 1.5 * 2**52, or in float32 1.5 * 2**23, see `numgrad.kernels.vecmath`.
+    """
+
+    @intrinsic
+    def function(typing: Any, t: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            (t,) = arguments
+            kind = ir.ArrayType(t.type, len(values))
+            elements = [ir.Constant(t.type, _rounded(v, t.type)) for v in values]
+            data = context.insert_unique_const(
+                builder.module, ".table", ir.Constant(kind, elements)
+            )
+            bits = _as_integer(builder, t)
+            place = builder.and_(bits, bits.type(len(values) - 1))
+            place = builder.zext(place, _INT64) if bits.type != _INT64 else place
+            return builder.load(builder.gep(data, [_INT64(0), place], inbounds=True))
+
+        return (t(t), generate) if t in _BITS else None
+
+    return function
+
+
+def _as_integer(builder: Any, x: Any) -> Any:
+    return builder.bitcast(x, _INT64 if x.type == ir.DoubleType() else _INT32)
+
+
+def _fraction_bits(x: Any) -> int:
+    """How many bits below that of the exponent a float has."""
+    return 52 if x.type == ir.DoubleType() else 23
+
+
+@intrinsic
+def add_to_exponent(typing: Any, x: Any, t: Any) -> Any:
+    """x * 2**k, for the integer k in the lowest bits of t; no exponent may leave its range."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        x, t = arguments
+        bits = _as_integer(builder, t)
+        shifted = builder.shl(bits, bits.type(_fraction_bits(x)))
+        return builder.bitcast(builder.add(_as_integer(builder, x), shifted), x.type)
+
+    return (x(x, x), generate) if x in _BITS and x == t else None
+
+
+def _exponent(builder: Any, x: Any) -> tuple[Any, Any]:
+    """The bits of x, and the integer k for which x / 2**k is from sqrt(0.5) to sqrt(2)."""
+    bits = _as_integer(builder, x)
+    root = 0x3FE6A09E667F3BCD if x.type == ir.DoubleType() else 0x3F3504F3
+    size = bits.type(_fraction_bits(x))
+    return bits, builder.ashr(builder.sub(bits, bits.type(root)), size)
+
+
+@intrinsic
+def mantissa(typing: Any, x: Any) -> Any:
+    """x / 2**k from sqrt(0.5) to sqrt(2), for the k of `exponent`."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        (x,) = arguments
+        bits, k = _exponent(builder, x)
+        moved = builder.shl(k, k.type(_fraction_bits(x)))
+        return builder.bitcast(builder.sub(bits, moved), x.type)
+
+    return (x(x), generate) if x in _BITS else None
+
+
+@intrinsic
+def exponent(typing: Any, x: Any) -> Any:
+    """The whole number k for which x / 2**k is from sqrt(0.5) to sqrt(2), for positive normal x."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        (x,) = arguments
+        _, k = _exponent(builder, x)
+        # Not every processor converts vectors of int64 to floats. Added to the bits of this float,
+        # k is added to its value.
+        shift = 1.5 * 2.0 ** _fraction_bits(x)
+        origin = ir.Constant(x.type, shift)
+        sum_ = builder.add(k, _as_integer(builder, origin))
+        return builder.fsub(builder.bitcast(sum_, x.type), origin)
+
+    return (x(x), generate) if x in _BITS else None
+
+
+@intrinsic
+def is_odd(typing: Any, t: Any) -> Any:
+    """Whether the lowest bit of t is 1."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        bits = _as_integer(builder, arguments[0])
+        return builder.icmp_unsigned("!=", builder.and_(bits, bits.type(1)), bits.type(0))
+
+    return (types.boolean(t), generate) if t in _BITS else None
+
+
+@intrinsic
+def negate_by(typing: Any, x: Any, t: Any) -> Any:
+    """x, or -x where the lowest bit but one of t is 1."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        x, t = arguments
+        bits, sign = _as_integer(builder, x), _as_integer(builder, t)
+        if sign.type != bits.type:
+            sign = builder.trunc(sign, bits.type)
+        sign = builder.and_(sign, bits.type(2))
+        moved = builder.shl(sign, bits.type(bits.type.width - 2))
+        return builder.bitcast(builder.xor(bits, moved), x.type)
+
+    return (x(x, t), generate) if x in _BITS and t in (x, types.float64) else None

@@ -7,27 +7,43 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 import numba
+import numpy as np
 from numba import types
+from numba.core.compiler import Flags
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.errors import NumbaError
 from numba.extending import intrinsic
 
-from numgrad.kernels import object_code
+from numgrad.kernels import cpu, object_code
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-__all__ = ["compile_functions", "compile_loop", "f4", "f8", "inline", "intrinsic", "types"]
+__all__ = [
+    "by_dtype",
+    "compile_functions",
+    "compile_loop",
+    "f4",
+    "f8",
+    "inline",
+    "intrinsic",
+    "outlined",
+    "types",
+]
 
 f4, f8 = numba.float32, numba.float64
 
 # NumPy's error model: a division by zero gives inf. Python's would raise, and its tests keep loops
-# from being vectorised. No fast-math: results are the same bits at every level and on every run.
+# from being vectorised. No fast-math: results are the same bits on every run, and at every level
+# with FMA.
 _FLAGS = {"error_model": "numpy"}
 
 # For the scalar functions that loops call. LLVM inlines them; Numba's own inlining takes several
-# times as long to compile for no gain.
-inline = numba.njit(forceinline=True, **_FLAGS)
+# times as long to compile for no gain. Nobody else calls them.
+_INLINED = {"forceinline": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True, **_FLAGS}
+inline = numba.njit(**_INLINED)
+
+_SCALARS = {types.float64: np.float64, types.float32: np.float32}
 
 _LOOP = types.void(
     types.CPointer(types.CPointer(types.int8)),
@@ -35,6 +51,65 @@ _LOOP = types.void(
     types.CPointer(types.intp),
     types.voidptr,
 )
+
+
+def by_dtype(
+    make: Callable[[Any], Callable[..., Any]] | None = None,
+    *,
+    returns: tuple[Any, ...] = (),
+    without_fma: Callable[..., Any] | None = None,
+) -> Any:
+    """Declare a scalar function for loops, inlined, that is made for each dtype.
+
+    `make` takes the scalar type of the arguments, `np.float64` or `np.float32`, and returns the
+    function; a number that is not of this type would widen float32. The function gives one number
+    of the type of its first argument, or else a tuple of the types in `returns`, where None stands
+    for that type. `without_fma` is what serves in its place where the processor has no fused
+    multiply-add.
+    """
+    if make is None:
+        return functools.partial(by_dtype, returns=returns, without_fma=without_fma)
+    made = functools.cache(make)
+
+    @intrinsic
+    def function(typing: Any, *parameters: Any) -> Any:
+        scalar = _SCALARS.get(parameters[0])
+        if scalar is None:
+            return None
+        chosen = made(scalar) if without_fma is None or cpu.has_fma() else without_fma
+        several = types.BaseTuple.from_types([kind or parameters[0] for kind in returns])
+        result = several if returns else parameters[0]
+        return _call(chosen, result, parameters, inlined=True)
+
+    return function
+
+
+def outlined(body: Callable[..., None]) -> Any:
+    """Declare what a loop seldom does: LLVM makes one copy for all cases of the loop."""
+
+    @intrinsic
+    def function(typing: Any, *parameters: Any) -> Any:
+        return _call(body, types.void, parameters, inlined=False)
+
+    return function
+
+
+def _call(function: Callable[..., Any], result: Any, parameters: Any, *, inlined: bool) -> Any:
+    """The signature and the code of a call.
+
+    Unlike a call of a function by `njit` it makes no machine code but that of the loop.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        flags = Flags()
+        flags.error_model, flags.forceinline = "numpy", inlined
+        inner = result(*parameters)
+        compiled = context.compile_subroutine(builder, function, inner, flags=flags)
+        # What is variable in number comes as one tuple.
+        unpacked = [builder.extract_value(values[0], k) for k in range(len(parameters))]
+        return context.call_internal(builder, compiled.fndesc, inner, unpacked)
+
+    return result(types.StarArgTuple(parameters)), generate
 
 
 def compile_loop(source: str, symbol: str, loop_types: str, core: str | None = None) -> bytes:

@@ -195,10 +195,12 @@ def _entry(loop: str, cases: list[Case], *, x87: bool) -> ir.Module:
         known = [s if size is None else _INTP(size) for s, size in pairs]
         tests = [builder.icmp_signed("==", s, _INTP(size)) for s, size in pairs if size is not None]
         case_places = places
-        if case.in_place:
+        if None not in case.steps:
+            # In an array of their own: what the loop stores could change that of the caller.
             first, *others, output = _read(builder, places, len(case.steps))
-            tests.append(builder.icmp_unsigned("==", first, output))
-            case_places = _written(builder, [first, *others, first])
+            if case.in_place:
+                tests.append(builder.icmp_unsigned("==", first, output))
+            case_places = _written(builder, [first, *others, first if case.in_place else output])
         fits = functools.reduce(builder.and_, tests)
         case_steps = _written(builder, known)
         with builder.if_then(fits):

@@ -151,7 +151,7 @@ def _(x: Any, out: Any) -> Any:
     return -out * out
 
 
-@elementwise("math.log({0})")
+@elementwise("log({0})")
 def log(x: Any) -> Any:
     """Natural logarithm, element by element; -inf at 0, nan below."""
 

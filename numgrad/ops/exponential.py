@@ -18,7 +18,7 @@ LN2 = math.log(2)
 LN10 = math.log(10)
 
 
-@elementwise("math.exp({0})")
+@elementwise("exp({0})")
 def exp(x: Any) -> Any:
     """e to the power x, element by element."""
 
@@ -48,7 +48,7 @@ def _(x: Any, out: Any) -> Any:
     return exp(x)  # out + 1 would lose all digits where x is very negative
 
 
-@elementwise("math.log1p({0})", node="Log1P")
+@elementwise("log1p({0})", node="Log1P")
 def log1p(x: Any) -> Any:
     """log(1 + x) without cancellation near 0, element by element; -inf at -1, nan below."""
 
@@ -58,7 +58,7 @@ def _(x: Any, out: Any) -> Any:
     return where(less(x, -1), math.nan, 1 / (1 + x))
 
 
-@elementwise("math.log2({0})")
+@elementwise("log2({0})")
 def log2(x: Any) -> Any:
     """Logarithm to base 2, element by element; -inf at 0, nan below."""
 
@@ -68,7 +68,7 @@ def _(x: Any, out: Any) -> Any:
     return where(less(x, 0), math.nan, (1 / LN2) / x)
 
 
-@elementwise("math.log10({0})")
+@elementwise("log10({0})")
 def log10(x: Any) -> Any:
     """Logarithm to base 10, element by element; -inf at 0, nan below."""
 

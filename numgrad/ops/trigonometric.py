@@ -14,7 +14,7 @@ from numgrad.ops.arithmetic import abs_, sqrt
 from numgrad.ops.choice import equal, greater, logical_or, where
 
 
-@elementwise("math.sin({0})")
+@elementwise("sin({0})")
 def sin(x: Any) -> Any:
     """Sine, element by element."""
 
@@ -24,7 +24,7 @@ def _(x: Any, out: Any) -> Any:
     return cos(x)
 
 
-@elementwise("math.cos({0})")
+@elementwise("cos({0})")
 def cos(x: Any) -> Any:
     """Cosine, element by element."""
 
@@ -34,7 +34,7 @@ def _(x: Any, out: Any) -> Any:
     return -sin(x)
 
 
-@elementwise("math.tan({0})")
+@elementwise("tan({0})")
 def tan(x: Any) -> Any:
     """Tangent, element by element."""
 
