@@ -23,6 +23,10 @@ RATIOS = (
     RatioGoal("ops", "forward+backward", "torch", 0.6),
     RatioGoal("ops", "forward+backward", "autograd", 0.3),
     RatioGoal("ops", "forward+backward", "mygrad", 0.3),
+    RatioGoal("throughput", "value", "numpy", 1.0, "sum 1e6"),
+    RatioGoal("networks", "forward+backward", "torch", 0.8, "cross_entropy 128x1000"),
+    RatioGoal("networks", "forward+backward", "torch", 0.8, "layer_norm 256x1024"),
+    RatioGoal("training", "step", "torch", 0.9, "784-256-128-10, batch 128, float32"),
 )
 
 WARM_FIRST_GRADIENT_OVER_NUMPY = 0.25

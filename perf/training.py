@@ -1,4 +1,4 @@
-"""One training step of a small network: forward, cross entropy, backward, Adam.
+"""One training step of a network: forward, cross entropy, backward, Adam.
 
 Weights and data are the same for all; `perf.training_steps` writes the step library by library.
 """
@@ -14,12 +14,15 @@ from perf.training_steps import STEPS, Network
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-NETWORKS = (Network(sizes=(64, 64, 10), batch=64),)
+NETWORKS = (
+    Network(sizes=(64, 64, 10), batch=64),
+    Network(sizes=(784, 256, 128, 10), batch=128, dtype="float32"),
+)
 
 
 def tables(contestants: Collection[str]) -> Iterator[Table]:
     """One table, a row a network."""
-    yield Table("training", "step", "us", "a step of Adam, float64", [*_benchmarks(contestants)])
+    yield Table("training", "step", "us", "a step of Adam", [*_benchmarks(contestants)])
 
 
 def _benchmarks(contestants: Collection[str]) -> Iterator[Benchmark]:

@@ -29,9 +29,10 @@ class Network:
 
     sizes: tuple[int, ...]
     batch: int
+    dtype: str = "float64"
 
     def __str__(self) -> str:
-        return f"{'-'.join(map(str, self.sizes))}, batch {self.batch}"
+        return f"{'-'.join(map(str, self.sizes))}, batch {self.batch}, {self.dtype}"
 
     def parameters(self) -> list[Array]:
         """Weight and bias of each layer."""
@@ -39,12 +40,12 @@ class Network:
         arrays: list[Array] = []
         for fan_in, fan_out in pairwise(self.sizes):
             arrays += [random.normal(0.0, fan_in**-0.5, (fan_in, fan_out)), np.zeros(fan_out)]
-        return arrays
+        return [array.astype(self.dtype) for array in arrays]
 
     def examples(self) -> tuple[Array, npt.NDArray[np.int64]]:
         """Inputs and labels."""
         random = np.random.default_rng(1)
-        inputs = random.normal(size=(self.batch, self.sizes[0]))
+        inputs = random.normal(size=(self.batch, self.sizes[0])).astype(self.dtype)
         return inputs, random.integers(self.sizes[-1], size=self.batch)
 
 
