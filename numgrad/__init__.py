@@ -11,7 +11,7 @@ tensor([2., 4., 6.])
 from __future__ import annotations
 
 import numgrad.methods  # noqa: F401 - gives Tensor its methods
-from numgrad import autograd, errors, linalg, nn, optim, random, special
+from numgrad import autograd, errors, func, linalg, nn, optim, random, special
 from numgrad.autograd import (
     enable_grad,
     inference_mode,
@@ -64,6 +64,7 @@ from numgrad.dtypes import (
 from numgrad.dtypes import (
     int32 as int,
 )
+from numgrad.func import grad, hessian, jacobian, jvp, value_and_grad, vjp, vmap
 from numgrad.functions import (
     abs,
     absolute,
@@ -454,14 +455,17 @@ __all__ = [
     "from_numpy",
     "full",
     "full_like",
+    "func",
     "gather",
     "ge",
     "get_default_dtype",
     "get_num_threads",
+    "grad",
     "greater",
     "greater_equal",
     "gt",
     "half",
+    "hessian",
     "hstack",
     "hypot",
     "index_add",
@@ -481,6 +485,8 @@ __all__ = [
     "isfinite",
     "isinf",
     "isnan",
+    "jacobian",
+    "jvp",
     "kron",
     "le",
     "lerp",
@@ -607,10 +613,13 @@ __all__ = [
     "unflatten",
     "unsqueeze",
     "unstack",
+    "value_and_grad",
     "var",
     "vdot",
     "view",
     "view_as",
+    "vjp",
+    "vmap",
     "vstack",
     "where",
     "xlogy",

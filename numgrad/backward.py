@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from numgrad import compiled
-from numgrad.modes import modes
+from numgrad.modes import modes, set_modes
 from numgrad.ops.arithmetic import add
 from numgrad.ops.broadcast import cast, sum_to
+from numgrad.plans import LiftedPlan
 from numgrad.tape import Node, Output, raise_freed
-from numgrad.tensor import Tensor
+from numgrad.tensor import Tensor, alias
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -64,6 +65,10 @@ class Walk:
         if self.wanted is not None:
             self.restrict(starts)
         counts = self.count(starts)
+        if self.recorded:
+            seeds = [alias(s, None) if type(s) is ndarray else s for s in seeds]
+            if modes().on_arrays:
+                set_modes(modes()._replace(on_arrays=False))
         for t, seed in zip(outputs, seeds, strict=True):
             edge = t._edge
             self.deliver(t if edge is None else edge, seed, fresh=False)
@@ -113,7 +118,7 @@ class Walk:
                     if type(value) is Tensor and value._counter is not None:
                         node.check()
             if node.plan.missing:
-                node.plan.raise_missing()
+                self.meet(node)
             for edge in node.edges:
                 if edge is None or type(edge) is Tensor:
                     continue
@@ -124,6 +129,14 @@ class Walk:
                     counts[target] = 1
                     stack.append(target)
         return counts
+
+    def meet(self, node: Node) -> None:
+        """Raise for a missing rule; walk with tensors if a node saved wrapped ones."""
+        plan = node.plan
+        if not isinstance(plan, LiftedPlan) or plan.unruled:
+            plan.raise_missing()
+        node.check()
+        self.recorded = True
 
     def pull(  # noqa: C901, PLR0912, PLR0915 - the hot loop, in one piece
         self, ready: list[Node], counts: dict[Node, int]
@@ -294,6 +307,6 @@ def fit(value: Any, shape: tuple[int, ...], dtype: Any) -> Any:
 
 def fit_recorded(value: Any, shape: tuple[int, ...], dtype: Any) -> Any:
     """Do the same to a tensor."""
-    if value.array.shape != shape:
+    if (value.array if type(value) is Tensor else value).shape != shape:
         value = sum_to(value, shape=shape)
     return value if value.array.dtype == dtype else cast(value, dtype=dtype)

@@ -136,10 +136,15 @@ class Convertible(Value):
             suffixes.append(f"grad_fn=<{self.grad_fn.name()}>")
         elif self.requires_grad:
             suffixes.append("requires_grad=True")
+        suffixes += self.more_to_show()
         text = printing.format_array(
             self.array, suffixes=suffixes, default_dtype=dtypes.get_default_dtype()
         )
         return f"Parameter containing:\n{text}" if self.is_parameter else text
+
+    def more_to_show(self) -> list[str]:
+        """What else a text says of it."""
+        return []
 
     def __format__(self, spec: str) -> str:
         if not spec:

@@ -14,6 +14,7 @@ from numgrad.errors import ShapeError
 from numgrad.modes import modes
 from numgrad.tape import INFERENCE
 from numgrad.tensor import Tensor, alias
+from numgrad.wrapped import Wrapped
 
 
 def factory(array: np.ndarray[Any, Any], *, requires_grad: bool) -> Tensor:
@@ -63,6 +64,9 @@ def tensor(data: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tens
             UserWarning,
             stacklevel=2,
         )
+        if isinstance(data, Wrapped):
+            copy: Tensor = data.detach().clone().to(dtype or data.dtype)
+            return copy.requires_grad_(requires_grad)
         data = data.array
     return factory(array_of(data, dtype), requires_grad=requires_grad)
 
@@ -210,4 +214,6 @@ def eye(n: int, m: int | None = None, *, dtype: Any = None, requires_grad: bool 
 
 
 def _array(x: Any) -> np.ndarray[Any, Any]:
+    if isinstance(x, Wrapped):  # as it looks from outside
+        return np.broadcast_to(x.dtype.type(0), x.shape)
     return x.array if isinstance(x, Tensor) else np.asarray(x)

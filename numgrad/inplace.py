@@ -15,11 +15,13 @@ import numpy as np
 from numgrad.errors import ShapeError
 from numgrad.modes import modes
 from numgrad.op import structural
+from numgrad.ops import batching
 from numgrad.ops.broadcast import cast, sum_to
 from numgrad.ops.index import array_key, assign, set_items
 from numgrad.record import as_tensor
 from numgrad.tape import INFERENCE, raise_inference
 from numgrad.tensor import Tensor, alias
+from numgrad.wrapped_writes import concerns, write_wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 _KINDS = "biuf"
 
 
-@structural(node="Fill")
+@structural(node="Fill", batch=batching.leading(0))
 def filled(x: Any, *, value: float) -> Any:
     """A tensor like x with one value everywhere; x gets gradient 0."""
     return np.full_like(x, value)
@@ -38,7 +40,12 @@ def _(g: Any) -> Any:
     return filled(g, value=0.0)
 
 
-@structural(node="Copy")
+@filled.jvp("x")
+def _(t: Any) -> Any:
+    return filled(t, value=0.0)
+
+
+@structural(node="Copy", linear=True, batch=batching.overwriting)
 def overwritten(x: Any, source: Any) -> Any:
     """The values of `source` in the shape and dtype of x; x gets gradient 0."""
     result = np.empty_like(x)
@@ -105,6 +112,8 @@ def write(
     kwargs: dict[str, Any],
 ) -> Tensor:
     """Replace the values of x by `function(x, ...)`, with the history of the result."""
+    if (type(x) is not Tensor or args) and concerns(x, args):
+        return write_wrapped(x, name, function, args, kwargs, write)
     check_writable(x, name)
     recorded = modes().recording and (
         x.requires_grad or any(isinstance(a, Tensor) and a.requires_grad for a in args)
@@ -159,6 +168,9 @@ def bump(x: Tensor) -> None:
 
 def setitem(x: Tensor, key: Any, value: Any) -> None:
     """Write `value` to the elements that `key` selects, as `x[key] = value`."""
+    if concerns(x, (value, *(key if type(key) is tuple else (key,)))):
+        write(x, "setitem", set_items, (as_tensor(value, "setitem"),), {"key": key})
+        return
     check_writable(x, "setitem")
     source = as_tensor(value, "setitem")
     if source.array.dtype.kind not in _KINDS[: _KINDS.index(x.array.dtype.kind) + 1] and (

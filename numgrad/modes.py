@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from contextvars import ContextVar
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Modes(NamedTuple):
@@ -35,3 +35,17 @@ set_modes = _current.set
 def walking(before: Modes, recorded: bool) -> Modes:
     """Modes of a walk back through the tape."""
     return before._replace(recording=recorded, on_arrays=not recorded)
+
+
+class Transforms(NamedTuple):
+    """The transforms that the current thread or task is inside of, from the outermost on."""
+
+    # Levels of forward mode that have begun.
+    dual_levels: tuple[Any, ...] = ()
+    # Batches that are being mapped over.
+    batches: tuple[Any, ...] = ()
+
+
+_transforms = ContextVar("numgrad transforms", default=Transforms())  # noqa: B039 - as above
+transforms = _transforms.get
+set_transforms = _transforms.set

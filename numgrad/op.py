@@ -154,6 +154,12 @@ class Structural(Op):
     whichever parameters it reads, `out` if it reads the result (a tuple for several), and by
     keyword the metadata it needs; `shapes` and `dtypes` are those of the inputs. What a rule
     reads is what the tape saves.
+
+    Forward mode: an op that is `linear` applies itself to tangents. True: it is linear in all its
+    inputs together; a tuple of names: in each of these while the others are held. Others may have
+    a jvp rule, which takes the tangent `t` of one input, then what it reads as a vjp rule does,
+    and gives the tangent of the result (a tuple of them for several, None where there is none).
+    Without any the tangent follows from the vjp rule.
     """
 
     def __init__(
@@ -165,6 +171,8 @@ class Structural(Op):
         view: bool = False,
         outputs: int = 1,
         variadic: bool = False,
+        linear: bool | tuple[str, ...] = (),
+        batch: Callable[..., Any] | None = None,
     ) -> None:
         functools.update_wrapper(self, kernel)
         self.name = kernel.__name__.strip("_")
@@ -178,6 +186,10 @@ class Structural(Op):
         self.params = tuple(p.name for p in parameters if p.kind is not p.KEYWORD_ONLY)
         self.keywords = tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
         self.rules: list[VjpRule] = []
+        self.linear = linear
+        self.batch = batch
+        # By position of the input.
+        self.jvp_rules: dict[int, JvpRule] = {}
 
     def __call__(self, *args: Any, **metadata: Any) -> Any:
         """Apply to tensors and arrays; gives a tensor, or a tuple of tensors. See `run_by`."""
@@ -198,6 +210,15 @@ class Structural(Op):
 
         return declare
 
+    def jvp(self, name: str) -> Callable[[Rule], Rule]:
+        """Declare the jvp rule for one parameter."""
+
+        def declare(rule: Rule) -> Rule:
+            self.jvp_rules[self.params.index(name)] = JvpRule(self, rule)
+            return rule
+
+        return declare
+
 
 class VjpRule:
     """A vjp rule of a structural op, and what it reads by the names of its parameters."""
@@ -205,14 +226,26 @@ class VjpRule:
     def __init__(self, op: Structural, rule: Rule, wrt: tuple[str, ...]) -> None:
         self.rule = rule
         self.wrt = tuple(op.params.index(name) for name in wrt)
-        parameters = inspect.signature(rule).parameters.values()
-        positional = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY][1:]
-        self.reads = tuple(positional)
-        self.metadata = tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
-        unknown = set(positional) - {*op.params, "out"}
-        if unknown:
-            message = f"the vjp rule of {op.name} reads {unknown}, which the op does not have"
-            raise TypeError(message)
+        self.reads, self.metadata = _asks_for(op, rule)
+
+
+class JvpRule:
+    """A jvp rule of a structural op, and what it reads by the names of its parameters."""
+
+    def __init__(self, op: Structural, rule: Rule) -> None:
+        self.rule = rule
+        self.reads, self.metadata = _asks_for(op, rule)
+
+
+def _asks_for(op: Structural, rule: Rule) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names of the values that a rule reads after its derivative, and of the metadata."""
+    parameters = inspect.signature(rule).parameters.values()
+    positional = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY][1:]
+    unknown = set(positional) - {*op.params, "out"}
+    if unknown:
+        message = f"a rule of {op.name} reads {unknown}, which the op does not have"
+        raise TypeError(message)
+    return tuple(positional), tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
 
 
 @overload
@@ -242,7 +275,8 @@ def structural(kernel: Any = None, **options: Any) -> Any:
 
     Options: `node` (its name on the tape), `suffix` (what that name ends in), `view`
     (the result may share memory with the first input), `outputs` (how many), `variadic` (any
-    number of inputs, given as `*arrays`).
+    number of inputs, given as `*arrays`), `linear` (see Structural), `batch` (how it runs on
+    batches, see numgrad.ops.batching).
     """
     if kernel is not None:
         return register(Structural(kernel))

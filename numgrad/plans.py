@@ -14,11 +14,13 @@ from numgrad.modes import modes
 from numgrad.op import Op
 from numgrad.tape import Node, Output, Plan
 from numgrad.tensor import Tensor, alias
+from numgrad.wrapped import highest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numgrad.op import Elementwise, Structural, VjpRule
+    from numgrad.tape import Edge
 
 ndarray = np.ndarray
 
@@ -65,18 +67,77 @@ class ElementwisePlan(Plan):
 
     def pull_recorded(self, node: Node, g: Any) -> list[Any]:
         """Evaluate the expressions that the kernels are made of, on tensors."""
-        expressions = self.op.gradients(strict=modes().strict_ieee)
-        roots = [e for k in self.needs if (e := expressions[k]) is not None]
         environment = {"g": g, **unpack(node, self.keeps, self.op.params)}
         gradients: list[Any] = [None] * len(node.edges)
+        if not modes().recording:
+            fused = self.pulled(environment)
+            if fused is not None:
+                for k, value in fused.items():
+                    gradients[k] = value
+                return gradients
+        expressions = self.op.gradients(strict=modes().strict_ieee)
+        roots = [e for k in self.needs if (e := expressions[k]) is not None]
         for k, value in zip(self.needs, evaluate(roots, environment), strict=True):
             # A number is a derivative that is the same everywhere.
             gradients[k] = (
                 value
                 if isinstance(value, Tensor)
-                else alias(np.full_like(g.array, value, order="C"), None)
+                else alias(np.full(g.shape, value, g.dtype), None)
             )
         return gradients
+
+    def pulled(self, values: dict[str, Any]) -> dict[int, Any] | None:
+        """Run the fused kernels on tensors, by their names; None if this takes the expressions."""
+        top = highest(values.values())
+        if top is not None:
+            return top.pulled(self, values)
+        arrays = [v.array if type(v) is Tensor else v for v in values.values()]
+        return {k: alias(a, None) for k, a in self.on_arrays(*arrays).items()}
+
+    def on_arrays(self, g: Any, *saved: Any) -> dict[int, Any]:
+        """Run the fused kernels on arrays; give those of the inputs that have a gradient."""
+        stand_in: Any = _Saved(saved)
+        pull = self.pull_strict if modes().strict_ieee else self.pull
+        results = pull(stand_in, g, False)
+        if self.single is not None:
+            return {} if results is None else {self.single: results}
+        return {k: results[k] for k in self.needs if results[k] is not None}
+
+
+class _Saved:
+    """What `pull` reads of a node."""
+
+    __slots__ = ("saved",)
+
+    def __init__(self, saved: tuple[Any, ...]) -> None:
+        self.saved = saved
+
+
+class LiftedPlan(Plan):
+    """The plan of a node that saved wrapped tensors: it works on tensors in every walk."""
+
+    lifted = True
+    # Lets every walk ask, see `Walk.meet`.
+    missing = (-1,)
+    # What is missing in truth.
+    unruled: tuple[int, ...] = ()
+    # All that the node was computed from are variables made in a level of forward mode of this
+    # number or a later one; 0 if not known. See `numgrad.dual`.
+    inner = 0
+
+    def __init__(self, plan: ElementwisePlan | StructuralPlan) -> None:
+        self.plan = plan
+        self.unruled = plan.missing
+        self.keeps, self.params, self.outputs = plan.keeps, plan.params, plan.outputs
+        self.inputs, self.keeps_out = plan.inputs, plan.keeps_out
+
+    def raise_missing(self) -> NoReturn:
+        """Raise NotImplementedError for an input without a rule."""
+        self.plan.raise_missing()
+
+    def pull_recorded(self, node: Node, g: Any) -> list[Any]:
+        """Do what the plan does on tensors."""
+        return self.plan.pull_recorded(node, g)
 
 
 def _single(kernel: np.ufunc, reads: tuple[int, ...]) -> Callable[[Node, Any, bool], Any]:
@@ -279,28 +340,41 @@ def unpack(node: Node, keeps: tuple[str, ...], params: tuple[str, ...]) -> dict[
         if name == "out":
             values[name] = _outputs(node, value)
         elif isinstance(value, Tensor):
-            edge = node.edges[params.index(name)]
-            now = value._edge if value._edge is not None or not value._wants else value
-            if now is edge:
-                values[name] = value
-            elif isinstance(edge, Tensor):
-                values[name] = edge
-            else:  # its history was changed since: a handle with the old one
-                values[name] = alias(value.array, value._counter)
-                values[name]._edge = edge
+            values[name] = with_edge(value, node.edges[params.index(name)])
         else:
             values[name] = value
     return values
 
 
-def _outputs(node: Node, arrays: Any) -> Any:
+def with_edge(value: Tensor, edge: Edge) -> Tensor:
+    """Return a saved tensor with the history that it had when it was saved."""
+    if type(value) is not Tensor:
+        return value.with_edge(edge)  # type: ignore[no-any-return]
+    now = value._edge if value._edge is not None or not value._wants else value
+    if now is edge:
+        return value
+    if isinstance(edge, Tensor):
+        return edge
+    # Its history was changed since: a handle with the old one.
+    old = alias(value.array, value._counter)
+    old._edge = edge
+    return old
+
+
+def _outputs(node: Node, saved: Any) -> Any:
     """Wrap saved results into tensors that are outputs of the node."""
-    if isinstance(arrays, tuple):
-        wrapped = tuple(alias(a, None) for a in arrays)
-        for k, t in enumerate(wrapped):
-            if t.array.dtype.kind in dtypes.FLOATING:
-                t._edge = node if k == 0 else Output(node, k)
-        return wrapped
-    t = alias(arrays, None)
-    t._edge = node
+    if not isinstance(saved, tuple):
+        return as_output(saved, node)
+    return tuple(
+        as_output(a, (Output(node, k) if k else node) if a.dtype.kind in dtypes.FLOATING else None)
+        for k, a in enumerate(saved)
+    )
+
+
+def as_output(saved: Any, edge: Any) -> Tensor:
+    """Make a tensor of a result that was saved without history, with this history."""
+    if not isinstance(saved, ndarray) and type(saved) is not Tensor:
+        return saved.as_output(edge)  # type: ignore[no-any-return]
+    t = alias(saved.array if isinstance(saved, Tensor) else saved, None)
+    t._edge = edge
     return t

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from numgrad import dtypes
+from numgrad.batched import batched
 from numgrad.creation import factory, shape_of
+from numgrad.modes import transforms
 from numgrad.record import as_tensor
 
 if TYPE_CHECKING:
@@ -40,9 +42,26 @@ def generator() -> np.random.Generator:
 
 def _drawn(draw: Any, size: tuple[Any, ...], dtype: Any, *, requires_grad: bool) -> Tensor:
     wanted = dtypes.get_default_dtype() if dtype is None else np.dtype(dtype)
+    return _in_batches(
+        lambda front: draw(front + shape_of(size)), wanted, requires_grad=requires_grad
+    )
+
+
+def _in_batches(draw: Any, dtype: Any, *, requires_grad: bool = False) -> Tensor:
+    """Draw once, or, inside of `vmap`, as this was told: `draw` takes extents to put in front."""
+    batches = transforms().batches
+    if any(b.randomness == "error" for b in batches):
+        message = (
+            "random numbers inside vmap() may differ between the items or be the same: say so by"
+            ' randomness="different" or randomness="same".'
+        )
+        raise RuntimeError(message)
+    drawn = tuple(b for b in batches if b.randomness == "different")
     with _lock:
-        array = np.asarray(draw(shape_of(size)))
-    return factory(array.astype(wanted, copy=False), requires_grad=requires_grad)
+        array = np.asarray(draw(tuple(b.size for b in drawn))).astype(dtype, copy=False)
+    if not drawn:
+        return factory(array, requires_grad=requires_grad)
+    return batched(array, drawn)
 
 
 def rand(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
@@ -79,15 +98,19 @@ def randint(low: int, high: Any = None, size: Any = None, *, dtype: Any = None) 
         message = f"randint() draws from [low, high), got the empty range [{low}, {high})."
         raise ValueError(message)
     wanted = dtypes.int64 if dtype is None else np.dtype(dtype)
-    with _lock:
-        array = np.asarray(_generator.integers(low, high, shape_of((size,))))
-    return factory(array.astype(wanted), requires_grad=False)
+    extents = shape_of((size,))
+    return _in_batches(lambda front: _generator.integers(low, high, front + extents), wanted)
 
 
 def randperm(n: int) -> Tensor:
     """Draw a permutation of 0 to n - 1."""
-    with _lock:
-        return factory(_generator.permutation(n), requires_grad=False)
+
+    def draw(front: tuple[int, ...]) -> Any:
+        if not front:
+            return _generator.permutation(n)
+        return _generator.permuted(np.broadcast_to(np.arange(n), (*front, n)), axis=-1)
+
+    return _in_batches(draw, dtypes.int64)
 
 
 def permutation(x: Any) -> Tensor:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from numgrad import compiled, dtypes
+from numgrad import compiled, dtypes, wrapped
 from numgrad.arrays import array_of
 from numgrad.errors import ShapeError
 from numgrad.expr import Apply, Symbol
@@ -16,6 +16,7 @@ from numgrad.plans import ElementwisePlan, StructuralPlan
 from numgrad.tape import INFERENCE, Node, Output, node_class, raise_inference
 from numgrad.tensor import Tensor, alias, constant
 from numgrad.value import Value, set_lifter
+from numgrad.wrapped import Wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +29,8 @@ new = object.__new__
 
 # What the kernels of elementwise ops take as it is.
 KNOWN = frozenset({ndarray, float, int, bool})
+# Types of arguments that no transform is concerned with.
+ORDINARY = KNOWN | {Tensor}
 
 
 class Recorder:
@@ -65,8 +68,12 @@ def general(recorder: Recorder, args: tuple[Any, ...]) -> Any:
     op = recorder.op
     if modes().on_arrays and not any(isinstance(a, Value) for a in args):
         return recorder.run([a if type(a) in KNOWN else np.asarray(a) for a in args])[0]
-    if any(isinstance(a, Symbol) for a in args):
-        return Apply(op, args)
+    for a in args:
+        if type(a) not in ORDINARY:
+            if isinstance(a, Wrapped):
+                return wrapped.apply(op, args, {})
+            if isinstance(a, Symbol):
+                return Apply(op, args)
     operands = [lift(a, op.name) for a in args]
     arrays = [t.array if type(t) is Tensor else t for t in operands]
     r, code = recorder.run(arrays)
@@ -183,7 +190,12 @@ def structural(op: Structural) -> Callable[..., Any]:  # noqa: C901 - one closur
         arrays = []
         needs: tuple[int, ...] = ()
         for k, x in enumerate(args):
-            t = x if type(x) is Tensor else as_tensor(x, op.name)
+            if type(x) is Tensor:
+                t = x
+            elif isinstance(x, Wrapped):
+                return wrapped.apply(op, args, metadata)
+            else:
+                t = as_tensor(x, op.name)
             operands.append(t)
             arrays.append(t.array)
             if t._edge is not None or t._wants:
@@ -243,6 +255,8 @@ def _structural_of_one(  # noqa: C901 - the hot path, in one piece
     def call(x: Any, **metadata: Any) -> Any:
         nonlocal plan
         if type(x) is not Tensor:
+            if isinstance(x, Wrapped):
+                return wrapped.apply(op, (x,), metadata)
             if modes().on_arrays and not isinstance(x, Value):
                 return _as_arrays(kernel(x if type(x) is ndarray else np.asarray(x), **metadata))
             x = as_tensor(x, op.name)

@@ -48,6 +48,8 @@ class Plan:
     outputs = 1
     # Inputs that need a gradient but have no rule for it.
     missing: tuple[int, ...] = ()
+    # Whether it works on tensors in every walk, see `numgrad.plans.LiftedPlan`.
+    lifted = False
     # Whether all that `pull` gives are new arrays, or the cotangent itself.
     gives_fresh = False
 

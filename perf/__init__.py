@@ -6,5 +6,5 @@ A subject is a module of this package with a function ``tables(contestants)`` th
 
 from __future__ import annotations
 
-SUBJECTS = ("ops", "throughput", "networks", "training")
+SUBJECTS = ("ops", "throughput", "networks", "training", "transforms")
 PEERS = ("torch", "autograd", "mygrad", "jax")

@@ -27,6 +27,11 @@ RATIOS = (
     RatioGoal("networks", "forward+backward", "torch", 0.8, "cross_entropy 128x1000"),
     RatioGoal("networks", "forward+backward", "torch", 0.8, "layer_norm 256x1024"),
     RatioGoal("training", "step", "torch", 0.9, "784-256-128-10, batch 128, float32"),
+    RatioGoal("transforms", "Hessian-vector product", "gradient", 3.0),
+    RatioGoal("transforms", "Hessian", "torch", 0.2),
+    RatioGoal("transforms", "Jacobian", "torch", 0.3),
+    RatioGoal("transforms", "Jacobian", "backwards", 0.15),
+    RatioGoal("transforms", "per-sample gradients", "torch", 1.0),
 )
 
 WARM_FIRST_GRADIENT_OVER_NUMPY = 0.25

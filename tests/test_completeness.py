@@ -52,6 +52,9 @@ NAMES = {
 # Op that no row records: where its derivatives are tested instead.
 ELSEWHERE = {
     "pick_along": "test_sort_is_linear_in_its_cotangent: comes with the third derivative",
+    "only_last_along": "test_scatter_inside: comes with indices that differ between items",
+    "only_last_writes": "test_writes_inside: comes with indices that differ between items",
+    "unless_idle": "test_second_order_pairs_agree: comes with the third derivative of products",
     "zeros_for": "test_what_is_constant_by_choice_has_derivative_zero: of choices made of values",
 }
 

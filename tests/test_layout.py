@@ -20,7 +20,7 @@ PACKAGE = "numgrad"
 # From the bottom up: a part imports from the lines below its own, not from other parts of its line.
 # A part is a module or a package with all its modules. A new one needs a place here.
 LAYERS = (
-    {"errors"},
+    {"errors", "pytree"},
     {"dtypes", "modes"},
     {"value"},
     {"expr"},
@@ -29,10 +29,18 @@ LAYERS = (
     {"tape", "printing"},
     {"conversions"},
     {"tensor"},
-    {"plans", "backward"},
-    {"record"},
-    {"eager", "creation"},
+    {"wrapped"},
+    {"plans"},
+    {"backward"},
+    {"record", "programs"},
+    {"batched"},
+    {"entering"},
+    {"batch_ops", "partials", "levels"},
+    {"tangents"},
+    {"dual"},
+    {"eager", "creation", "mapping"},
     {"functions", "random", "threads"},
+    {"wrapped_writes"},
     {"inplace", "serialization", "linalg", "special"},
     {"numpy_functions"},
     {"numpy_protocol"},
@@ -49,7 +57,10 @@ LAYERS = (
 )
 
 # (importing module, imported module): why it has to look upwards or sideways.
-UPWARD: dict[tuple[str, str], str] = {}
+UPWARD: dict[tuple[str, str], str] = {
+    ("autograd.functional", name): "PyTorch has this module there; it is made of transforms"
+    for name in ("func.arguments", "func.forward", "func.jacobians", "func.reverse")
+}
 
 # Name of a third-party package: the modules that may import it. Compiling lives in one module, and
 # what a warm process does not need is imported by few.

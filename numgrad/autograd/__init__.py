@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from numgrad.autograd import forward_ad, functional
 from numgrad.autograd.grad_modes import (
     enable_grad,
     inference_mode,
@@ -22,6 +23,8 @@ from numgrad.autograd.gradients import backward, grad
 __all__ = [
     "backward",
     "enable_grad",
+    "forward_ad",
+    "functional",
     "grad",
     "inference_mode",
     "is_grad_enabled",

@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 import numpy as np
 
 from numgrad.backward import Walk, adder
+from numgrad.batched import Batch
+from numgrad.dual import base_of
 from numgrad.errors import ShapeError
+from numgrad.mapping import batch, unbatch
 from numgrad.modes import modes, set_modes, walking
 from numgrad.ops.convert import clone, to
 from numgrad.tensor import Tensor, alias
+from numgrad.wrapped import Wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,6 +61,8 @@ def backward(
     wanted = None if inputs is None else _inputs("backward", inputs)
     seeds = _seeds("backward", outputs, grad_tensors)
     walk = _walk(outputs, seeds, wanted, retain_graph, create_graph)
+    if not create_graph and walk.recorded:  # it met wrapped tensors
+        walk.leaves = {t: _plain(g) for t, g in walk.leaves.items()}
     for t, gradient in walk.retained or ():
         if wanted is None or not any(t is w for w in wanted):
             _accumulate(t, gradient, owned=False)
@@ -76,7 +82,7 @@ def grad(
     retain_graph: bool | None = None,
     create_graph: bool = False,
     allow_unused: bool | None = None,
-    *,
+    is_grads_batched: bool = False,
     materialize_grads: bool = False,
 ) -> tuple[Tensor, ...]:
     """Return the gradients of `outputs` with respect to `inputs`, leaving every `.grad` alone.
@@ -88,6 +94,8 @@ def grad(
         retain_graph: keep the saved values for another walk; default: as `create_graph`.
         create_graph: record the walk, so that the gradients can be differentiated in turn.
         allow_unused: give None for an input that the outputs do not depend on.
+        is_grads_batched: the first dimension of each seed counts seeds, and that of each result
+            their gradients: one walk on a batch.
         materialize_grads: give zeros for such an input.
 
     Raises:
@@ -103,6 +111,16 @@ def grad(
     if materialize_grads and allow_unused is False:
         message = "grad() got materialize_grads=True with allow_unused=False: leave out the latter."
         raise ValueError(message)
+    if is_grads_batched:
+        return _of_batch(
+            outputs,
+            inputs,
+            grad_outputs,
+            retain_graph,
+            create_graph,
+            allow_unused,
+            materialize_grads,
+        )
     wanted = _inputs("grad", inputs)
     sources = (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
     seeds = _seeds("grad", sources, grad_outputs)
@@ -112,7 +130,7 @@ def grad(
         gradient = walk.gradient(t)
         if gradient is None:
             if materialize_grads:
-                results.append(alias(np.zeros_like(t.array), None))
+                results.append(alias(np.zeros(t.shape, t.dtype), None))
                 continue
             if not allow_unused:
                 message = (
@@ -123,10 +141,36 @@ def grad(
                 raise RuntimeError(message)
             results.append(None)
         elif isinstance(gradient, Tensor):
-            results.append(gradient)
+            shared = any(gradient.array is s.array for s in seeds)
+            results.append(clone(gradient) if shared else gradient)
         else:
             results.append(alias(gradient if t in walk.owned else gradient.copy(), None))
     return tuple(results)
+
+
+def _of_batch(outputs: Any, inputs: Any, seeds: Any, *options: Any) -> tuple[Any, ...]:
+    """Walk once with many seeds for each output."""
+    several = seeds if isinstance(seeds, (tuple, list)) else (seeds,)
+    found = [alias(s, None) if isinstance(s, np.ndarray) else s for s in several]
+    sizes = [s.shape[0] if isinstance(s, Tensor) and s.ndim else -1 for s in found]
+    if len(set(sizes)) != 1 or sizes[0] < 0:
+        message = (
+            "grad() with is_grads_batched=True takes tensors in grad_outputs, whose first dimension"
+            " counts the seeds, as many for each output."
+        )
+        raise RuntimeError(message)
+    level = Batch(sizes[0])
+    retain_graph, create_graph, allow_unused, materialize_grads = options
+    gradients: Any = grad(
+        outputs,
+        inputs,
+        [batch(s, level) for s in found],
+        retain_graph,
+        create_graph,
+        allow_unused,
+        materialize_grads=materialize_grads,
+    )
+    return tuple(None if g is None else unbatch(g, level) for g in gradients)
 
 
 def _walk(
@@ -136,11 +180,12 @@ def _walk(
     retain_graph: bool | None,
     create_graph: bool,
 ) -> Walk:
-    walk = Walk(inputs, keep=create_graph or bool(retain_graph), recorded=create_graph)
+    on_tensors = create_graph or any(isinstance(t, Wrapped) for t in (*outputs, *seeds))
+    walk = Walk(inputs, keep=create_graph or bool(retain_graph), recorded=on_tensors)
     before = modes()
     set_modes(walking(before, create_graph))
     try:
-        walk.run(outputs, seeds if create_graph else [s.array for s in seeds])
+        walk.run(outputs, seeds if on_tensors else [s.array for s in seeds])
     finally:
         set_modes(before)
     return walk
@@ -161,7 +206,7 @@ def _inputs(name: str, inputs: Any) -> tuple[Tensor, ...]:
                 " call requires_grad_() on it before it is used."
             )
             raise RuntimeError(message)
-    return wanted
+    return tuple([t if type(t) is Tensor else base_of(t) for t in wanted])
 
 
 def _seeds(name: str, outputs: Sequence[Tensor], given: Any) -> list[Tensor]:
@@ -188,6 +233,8 @@ def _seed(name: str, output: Any, seed: Any) -> Tensor:  # noqa: C901 - one chec
         )
         raise RuntimeError(message)
     array = output.array
+    if type(output) is not Tensor:
+        array = np.broadcast_to(array.dtype.type(0), output.shape)  # as it looks from outside
     if type(seed) is Tensor and seed.array.dtype is array.dtype and seed.array.shape == array.shape:
         return seed
     if seed is None:
@@ -206,7 +253,7 @@ def _seed(name: str, output: Any, seed: Any) -> Tensor:  # noqa: C901 - one chec
         message = f"{name}() needs a seed of the output's shape {array.shape}, got {seed.shape}."
         raise ShapeError(message)
     tensor = seed if isinstance(seed, Tensor) else alias(seed, None)
-    if tensor.array.dtype is array.dtype:
+    if tensor.array.dtype == array.dtype:
         return tensor
     if tensor.array.dtype.kind == "c":
         message = f"{name}() got a complex seed for an output of dtype {array.dtype}."
@@ -230,12 +277,17 @@ def _raise_no_seed(name: str, shape: tuple[int, ...]) -> NoReturn:
     raise RuntimeError(message)
 
 
+def _plain(gradient: Any) -> Any:
+    """The array of a gradient that is no more than that."""
+    return gradient.array if type(gradient) is Tensor else gradient
+
+
 def _accumulate(t: Tensor, gradient: Any, *, owned: bool) -> None:
     """Add to `.grad`, in place where the walk was not recorded."""
     known = t._grad
     if gradient is None:
         return
-    if type(gradient) is Tensor:
+    if isinstance(gradient, Tensor):
         t._grad = alias_of_recorded(gradient) if known is None else known + gradient
     elif known is None:
         array = t.array

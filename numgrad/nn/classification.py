@@ -10,10 +10,11 @@ from numgrad import functions
 from numgrad.errors import ShapeError
 from numgrad.nn.losses import check_reduction, reduced
 from numgrad.ops import losses
+from numgrad.ops.batching import is_batched, joined
 from numgrad.ops.broadcast import cast
 from numgrad.ops.cross_entropy import label_loss, target_loss
 from numgrad.ops.reduce import floating, sum
-from numgrad.ops.softmax import computed
+from numgrad.ops.softmax import computed, log_softmax
 from numgrad.record import as_tensor
 from numgrad.tensor import constant
 
@@ -28,11 +29,11 @@ _weighted_logit_loss = functions.lift(losses.weighted_logit_loss)
 class Classes(NamedTuple):
     """Targets that are class indices, checked: which to pick, and how much each counts."""
 
-    picked: np.ndarray[Any, Any]
+    picked: Any
     # How much each counts, 0 for what is ignored; None if all count 1.
-    weight: np.ndarray[Any, Any] | None
+    weight: Any
     # Which targets are not ignored; None if all are not.
-    valid: np.ndarray[Any, Any] | None
+    valid: Any
 
     def divisor(self, reduction: str) -> float | None:
         """What the sum of the losses is divided by; None where they are not summed up."""
@@ -59,6 +60,20 @@ class Classes(NamedTuple):
         if self.valid is not None:
             q *= np.expand_dims(self.valid, axis)
         return q
+
+    def loss(self, log_p: Tensor, axis: int) -> Tensor:
+        """-log(p) of each target, weighted; 0 for what is ignored."""
+        log_p = joined(log_p, self.picked, self.weight)
+        return losses.class_loss(log_p, axis=axis, index=self.picked, weight=self.weight)  # type: ignore[no-any-return]
+
+    def reduced(self, loss: Tensor, reduction: str) -> Tensor:
+        """The mean of a loss over what counts, or its sum, or all of it."""
+        if reduction == "mean" and self.weight is not None:
+            if is_batched(self.weight):
+                return functions.div(sum(loss), sum(self.weight))
+            total = np.sum(self.weight, dtype=np.float64).astype(loss.dtype)
+            return functions.div(sum(loss), constant(np.asarray(total)))
+        return reduced(loss, reduction)
 
 
 def nll_loss(
@@ -92,9 +107,7 @@ def nll_loss(
     axis = _class_axis("nll_loss", log_p)
     weights = _class_weights("nll_loss", log_p, axis, weight)
     classes = _classes("nll_loss", log_p, axis, target, weights, ignore_index)
-    loss = losses.class_loss(log_p, axis=axis, index=classes.picked, weight=classes.weight)
-    divisor = classes.divisor(reduction)
-    return loss if divisor is None else functions.div(sum(loss), divisor)
+    return classes.reduced(classes.loss(log_p, axis), reduction)
 
 
 def cross_entropy(
@@ -133,6 +146,8 @@ def cross_entropy(
     target = as_tensor(target, name)
     axis = _class_axis(name, x)
     weights = _class_weights(name, x, axis, weight)
+    if is_batched(x) or is_batched(target):
+        return _composed(x, axis, target, weights, ignore_index, reduction, label_smoothing)
     if target.dtype.kind == "f":
         q = _probabilities(x, axis, target, weights, label_smoothing)
         number = float(np.prod(np.delete(x.shape, axis)))
@@ -202,6 +217,33 @@ def _probabilities(
     return target if weights is None else functions.mul(target, constant(weights))
 
 
+def _composed(
+    x: Tensor,
+    axis: int,
+    target: Tensor,
+    weights: np.ndarray[Any, Any] | None,
+    ignore_index: int,
+    reduction: str,
+    smoothing: float,
+) -> Tensor:
+    """Cross entropy of batches, composed of ops that run on them."""
+    log_p = log_softmax(x, axis)
+    if target.dtype.kind == "f":
+        q = _probabilities(x, axis, target, weights, smoothing)
+        loss = functions.neg(sum(functions.mul(log_p, q), axis))
+        return reduced(loss, reduction)
+    classes = _classes("cross_entropy", x, axis, target, weights, ignore_index)
+    loss = classes.loss(log_p, axis)
+    if smoothing > 0:
+        rest = log_p if weights is None else functions.mul(log_p, constant(weights))
+        evenly = functions.neg(sum(rest, axis))
+        if classes.valid is not None:
+            evenly = functions.where(classes.valid, evenly, 0.0)
+        share = smoothing / x.shape[axis]
+        loss = functions.add(functions.mul(loss, 1 - smoothing), functions.mul(evenly, share))
+    return classes.reduced(loss, reduction)
+
+
 def _class_axis(name: str, x: Tensor) -> int:
     if x.ndim == 0:
         raise ShapeError(f"{name}() takes an input of shape (n, classes, ...), got ().")
@@ -233,10 +275,10 @@ def _classes(
     if index.dtype.kind not in "iu":
         raise TypeError(f"{name}() takes class indices of an integer dtype, got {index.dtype}.")
     shape = x.shape[:axis] + x.shape[axis + 1 :]
-    if index.shape != shape:
+    if target.shape != shape:
         raise ShapeError(
             f"{name}() takes a target of shape {shape} for an input of shape {x.shape}, got"
-            f" {index.shape}."
+            f" {target.shape}."
         )
     count = x.shape[axis]
     valid = None
@@ -258,4 +300,11 @@ def _classes(
         weight = weight if valid is None else np.where(valid, weight, 0)
     elif valid is not None:
         weight = valid.astype(x.dtype)
+    if is_batched(target):
+        like = target.with_array
+        return Classes(
+            like(index),
+            None if weight is None else like(weight),
+            None if valid is None else like(valid),
+        )
     return Classes(index, weight, valid)

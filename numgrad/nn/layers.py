@@ -9,13 +9,13 @@ import numpy as np
 from numgrad import functions
 from numgrad.errors import ShapeError
 from numgrad.inplace import in_place
+from numgrad.ops.broadcast import cast
 from numgrad.ops.matmul import matmul
 from numgrad.ops.normalise import affine_norm, standardise
 from numgrad.ops.permute import t
 from numgrad.ops.reduce import floating
-from numgrad.random import generator
+from numgrad.random import rand
 from numgrad.record import as_tensor
-from numgrad.tensor import constant
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,7 +95,6 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     x = as_tensor(input, "dropout")
     scale = 1 / (1 - p) if p < 1 else 0.0
     dtype = x.dtype if x.dtype.kind == "f" else np.dtype(np.float64)
-    factor = (generator().random(x.shape) >= p).astype(dtype)
-    factor *= dtype.type(scale)
+    factor = cast(rand(*x.shape, dtype=np.float64) >= p, dtype=dtype) * dtype.type(scale).item()
     multiply = in_place(functions.mul, "dropout_") if inplace else functions.mul
-    return multiply(x, constant(factor))
+    return multiply(x, factor)

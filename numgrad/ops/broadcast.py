@@ -8,9 +8,10 @@ import numpy as np
 
 from numgrad.kernels.quiet import quiet
 from numgrad.op import structural
+from numgrad.ops import batching
 
 
-@structural(node="Expand", view=True)
+@structural(node="Expand", view=True, linear=True, batch=batching.expanding)
 def expand_to(x: Any, *, shape: tuple[int, ...]) -> Any:
     """Repeat along dimensions of extent 1 and along new leading ones, without copying."""
     return np.broadcast_to(x, shape)
@@ -21,7 +22,7 @@ def _(g: Any, *, shapes: Any) -> Any:
     return sum_to(g, shape=shapes[0])
 
 
-@structural(node="SumToSize")
+@structural(node="SumToSize", linear=True, batch=batching.summing)
 def sum_to(x: Any, *, shape: tuple[int, ...]) -> Any:
     """Sum to a shape that broadcasts to that of x: what broadcasting does to cotangents."""
     new = x.ndim - len(shape)
@@ -38,7 +39,7 @@ def _(g: Any, *, shapes: Any) -> Any:
     return expand_to(view_as(g, shape=(1,) * extra + g.shape), shape=shapes[0])
 
 
-@structural(node="View", view=True)
+@structural(node="View", view=True, linear=True, batch=batching.reshaping)
 def view_as(x: Any, *, shape: tuple[int, ...]) -> Any:
     """Give the same elements in row-major order another shape; a view where strides allow."""
     return x.reshape(shape)
@@ -49,7 +50,7 @@ def _(g: Any, *, shapes: Any) -> Any:
     return view_as(g, shape=shapes[0])
 
 
-@structural(node="ToCopy")
+@structural(node="ToCopy", linear=True, batch=batching.leading(0))
 def cast(x: Any, *, dtype: Any) -> Any:
     """Convert to another dtype; the gradient goes back to the dtype of x."""
     return x.astype(dtype)

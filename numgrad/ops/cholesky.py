@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from numgrad.op import structural
+from numgrad.ops import batching
 from numgrad.ops.diagonals import lower_triangle
 from numgrad.ops.lapack import attempt, raise_indefinite
-from numgrad.ops.matmul import chain_tn
+from numgrad.ops.matmul import chain_nn, chain_tn
 from numgrad.ops.matrices import matrices
 from numgrad.ops.permute import matrix_transpose
 from numgrad.ops.solve import solve_triangular_
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["cholesky"]
 
 
-@structural(node="LinalgCholeskyEx")
+@structural(node="LinalgCholeskyEx", batch=batching.leading(2))
 def cholesky_(x: Any) -> Any:
     """Lower factors; LinAlgError for a matrix that is not positive definite."""
     return attempt(np.linalg.cholesky, x, partial(raise_indefinite, "cholesky"))
@@ -36,6 +37,16 @@ def _(g: Any, out: Any) -> Any:
     half = solve_triangular_(out, phi, lower=True, transposed=True)
     full = solve_triangular_(out, matrix_transpose(half), lower=True, transposed=True)
     return 0.5 * (full + matrix_transpose(full))
+
+
+@cholesky_.jvp("x")
+def _(t: Any, out: Any) -> Any:
+    # The same backwards: L Φ(L⁻¹ t L⁻ᵀ), with t made symmetric.
+    whole = 0.5 * (t + matrix_transpose(t))
+    half = solve_triangular_(out, whole, lower=True, transposed=False)
+    inner = solve_triangular_(out, matrix_transpose(half), lower=True, transposed=False)
+    phi = 0.5 * (lower_triangle(inner, offset=0) + lower_triangle(inner, offset=-1))
+    return chain_nn(out, phi)
 
 
 def cholesky(A: Tensor, *, upper: bool = False) -> Tensor:

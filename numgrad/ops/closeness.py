@@ -8,6 +8,7 @@ import numpy as np
 
 from numgrad.errors import ShapeError
 from numgrad.op import structural
+from numgrad.ops import batching
 from numgrad.ops.reduce import all
 from numgrad.value import lift
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["allclose", "equal", "isclose"]
 
 
-@structural
+@structural(batch=batching.leading(0, 0))
 def close_to(x: Any, y: Any, *, rtol: float, atol: float, equal_nan: bool) -> Any:
     """Where abs(x - y) <= atol + rtol * abs(y), element by element."""
     with np.errstate(all="ignore"):

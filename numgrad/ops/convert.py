@@ -8,6 +8,7 @@ import numpy as np
 
 from numgrad import dtypes
 from numgrad.op import structural
+from numgrad.ops import batching
 from numgrad.ops.broadcast import cast
 from numgrad.value import lift
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from numgrad.tensor import Tensor
 
 
-@structural(node="Clone")
+@structural(node="Clone", linear=True, batch=batching.leading(0))
 def cloned(x: Any) -> Any:
     """A copy in memory of its own."""
     return x.copy(order="K")
@@ -41,7 +42,7 @@ def contiguous(x: Tensor) -> Tensor:
     return x if x.is_contiguous() else _contiguous(x)
 
 
-@structural(node="Clone")
+@structural(node="Clone", linear=True, batch=batching.leading(0))
 def _contiguous(x: Any) -> Any:
     return np.ascontiguousarray(x)
 

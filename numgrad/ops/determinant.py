@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from numgrad.op import structural
+from numgrad.ops import batching
 from numgrad.ops.arithmetic import product
 from numgrad.ops.broadcast import view_as
 from numgrad.ops.index import select_at
 from numgrad.ops.join import cat_along, stack_along
-from numgrad.ops.matmul import chain_nt, chain_tn
+from numgrad.ops.matmul import chain_nn, chain_nt, chain_tn
 from numgrad.ops.matrices import eps, matrices, number, result_type
 from numgrad.ops.permute import matrix_transpose
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["det", "slogdet"]
 
 
-@structural(node="LinalgDet")
+@structural(node="LinalgDet", batch=batching.leading(2))
 def det_(x: Any) -> Any:
     """Determinants."""
     with np.errstate(all="ignore"):
@@ -43,7 +44,14 @@ def _(g: Any, x: Any) -> Any:
     return product(number(g), cofactors(x, none))
 
 
-@structural
+def _cofactors_of_batch(
+    kernel: Any, arrays: list[Any], hidden: tuple[int, ...], metadata: Any
+) -> Any:
+    x, directions = (batching.expanded(a, hidden) for a in arrays)
+    return kernel(x, np.moveaxis(directions, len(hidden), 0))
+
+
+@structural(batch=_cofactors_of_batch)
 def cofactors(x: Any, directions: Any) -> Any:
     """Gradient of the derivative of det along as many directions as the first dimension holds.
 
@@ -141,7 +149,7 @@ def _(g: Any, x: Any, directions: Any, *, needs: Any, shapes: Any) -> Any:
     return to_x, stack_along(*parts, axis=0)
 
 
-@structural(node="LinalgSlogdet", outputs=2)
+@structural(node="LinalgSlogdet", outputs=2, batch=batching.leading(2))
 def slogdet_(x: Any) -> Any:
     """Signs of determinants, and logarithms of their absolute values."""
     with np.errstate(all="ignore"):
@@ -155,7 +163,7 @@ def _(g: Any, x: Any) -> Any:
     return product(number(g[1]), matrix_transpose(inverse_or_inf(x)))
 
 
-@structural
+@structural(batch=batching.leading(2))
 def inverse_or_inf(x: Any) -> Any:
     """Inverses, with inf in place of those of singular matrices."""
     try:
@@ -172,6 +180,11 @@ def inverse_or_inf(x: Any) -> Any:
 @inverse_or_inf.vjp("x")
 def _(g: Any, out: Any) -> Any:
     return -chain_nt(chain_tn(out, g), out)
+
+
+@inverse_or_inf.jvp("x")
+def _(t: Any, out: Any) -> Any:
+    return -chain_nn(chain_nn(out, t), out)
 
 
 def det(A: Tensor) -> Tensor:

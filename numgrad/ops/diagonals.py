@@ -12,6 +12,7 @@ import numpy as np
 
 from numgrad.errors import ShapeError
 from numgrad.op import structural
+from numgrad.ops import batching
 from numgrad.ops.axes import MISSING, axis_in, either
 from numgrad.value import lift
 
@@ -26,7 +27,7 @@ def _diagonal_of(array: Any, offset: int, axes: tuple[int, int]) -> Any:
     return result
 
 
-@structural(node="Diagonal", view=True)
+@structural(node="Diagonal", view=True, linear=True, batch=batching.shifted)
 def diagonal_of(x: Any, *, offset: int, axes: tuple[int, int]) -> Any:
     """The elements whose indices in two dimensions differ by the offset, as a last dimension."""
     return _diagonal_of(x, offset, axes)
@@ -37,7 +38,7 @@ def _(g: Any, *, offset: int, axes: tuple[int, int], shapes: Any) -> Any:
     return place_diagonal(g, offset=offset, axes=axes, shape=shapes[0])
 
 
-@structural(node="DiagEmbed")
+@structural(node="DiagEmbed", linear=True, batch=batching.shifted)
 def place_diagonal(x: Any, *, offset: int, axes: tuple[int, int], shape: tuple[int, ...]) -> Any:
     """Zeros of a shape with x on a diagonal."""
     result = np.zeros(shape, x.dtype)
@@ -50,7 +51,7 @@ def _(g: Any, *, offset: int, axes: tuple[int, int]) -> Any:
     return diagonal_of(g, offset=offset, axes=axes)
 
 
-@structural(node="Tril")
+@structural(node="Tril", linear=True, batch=batching.leading(2))
 def lower_triangle(x: Any, *, offset: int) -> Any:
     """The elements on and below a diagonal, zeros above it."""
     return np.tril(x, offset)
@@ -61,7 +62,7 @@ def _(g: Any, *, offset: int) -> Any:
     return lower_triangle(g, offset=offset)
 
 
-@structural(node="Triu")
+@structural(node="Triu", linear=True, batch=batching.leading(2))
 def upper_triangle(x: Any, *, offset: int) -> Any:
     """The elements on and above a diagonal, zeros below it."""
     return np.triu(x, offset)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from numgrad.op import structural
+from numgrad.ops import batching
 from numgrad.ops.choice import where
-from numgrad.ops.diagonals import place_diagonal
+from numgrad.ops.diagonals import diagonal_of, place_diagonal
 from numgrad.ops.gaps import entangled, quotient, tied, unless_tied
 from numgrad.ops.lapack import attempt, raise_diverged
 from numgrad.ops.matmul import chain_nn, chain_nt, chain_tn
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["eigh", "eigvalsh"]
 
 
-@structural(node="LinalgEigh", outputs=2)
+@structural(node="LinalgEigh", outputs=2, batch=batching.leading(2))
 def eigh_(x: Any, *, uplo: str) -> Any:
     """Eigenvalues in ascending order, and eigenvectors as columns."""
     compute = partial(np.linalg.eigh, UPLO=uplo)
@@ -47,6 +48,18 @@ def _(g: Any, out: Any) -> Any:
     return chain_nt(chain_nn(V, inner), V)
 
 
+@eigh_.jvp("x")
+def _(t: Any, out: Any) -> Any:
+    w, V = (unless_tied(x, out[0], rectangular=False, name="eigh") for x in out)
+    turned = chain_tn(V, chain_nn(0.5 * (t + matrix_transpose(t)), V))
+    gaps = row(w) - column(w)
+    ties = tied(gaps, w)
+    last = len(turned.shape) - 1
+    to_w = diagonal_of(turned, offset=0, axes=(last - 1, last))
+    apart = turned - diagonal_matrix(to_w)
+    return to_w, chain_nn(V, quotient(apart, gaps, ties, turned, name="eigh"))
+
+
 def diagonal_matrix(x: Any) -> Any:
     """Matrices with the vectors in the last dimension on their diagonals."""
     k = len(x.shape)
@@ -54,7 +67,7 @@ def diagonal_matrix(x: Any) -> Any:
     return place_diagonal(x, offset=0, axes=(k - 1, k), shape=shape)
 
 
-@structural(node="LinalgEigh")
+@structural(node="LinalgEigh", batch=batching.leading(2))
 def eigvalsh_(x: Any, *, uplo: str) -> Any:
     """Eigenvalues in ascending order."""
     compute = partial(np.linalg.eigvalsh, UPLO=uplo)

@@ -10,11 +10,12 @@ import numpy as np
 from numgrad.errors import ShapeError
 from numgrad.kernels import layout
 from numgrad.op import Structural, structural
+from numgrad.ops import batching
 from numgrad.ops.arithmetic import product
 from numgrad.ops.axes import MISSING, axis_in, reduced_shape
 from numgrad.ops.broadcast import view_as
-from numgrad.ops.reduce import KERNELS, dense, kept, reduction, spread, zeros_for
-from numgrad.ops.sorting import place_along, return_type
+from numgrad.ops.reduce import KERNELS, dense, kept, reduction, spread, sum_over, zeros_for
+from numgrad.ops.sorting import pick_along, place_along, return_type
 from numgrad.value import REGISTRY, lift
 
 if TYPE_CHECKING:
@@ -41,9 +42,16 @@ def _over(name: str, node: str, row: str, reduce: Callable[..., Any]) -> Structu
         weights = ties(x, kept(out, shapes[0], axes, keepdims=keepdims), axes=axes)
         return product(spread(g, shape=shapes[0], axes=axes, keepdims=keepdims), weights)
 
+    def forward_rule(
+        t: Any, x: Any, out: Any, *, axes: tuple[int, ...] | None, keepdims: bool, shapes: Any
+    ) -> Any:
+        weights = ties(x, kept(out, shapes[0], axes, keepdims=keepdims), axes=axes)
+        return sum_over(product(t, weights), axes=axes, keepdims=keepdims)
+
     kernel.__name__ = name
-    op = structural(node=node)(kernel)
+    op = structural(node=node, batch=batching.shifted)(kernel)
     op.vjp("x")(rule)
+    op.jvp("x")(forward_rule)
     return op
 
 
@@ -53,7 +61,7 @@ amax_over = _over("amax_over", "Amax", "highest", np.maximum.reduce)
 amin_over = _over("amin_over", "Amin", "lowest", np.minimum.reduce)
 
 
-@structural
+@structural(batch=batching.shifted)
 def ties(x: Any, extremum: Any, *, axes: tuple[int, ...] | None) -> Any:
     """1/k where x is one of k elements that equal the extremum, which has x's dimensions."""
     if x.dtype.char in KERNELS:
@@ -91,9 +99,17 @@ def _along(
         )
         return place_along(values, index, axis=axis, shape=shapes[0])
 
+    def forward_rule(t: Any, out: Any, *, axis: int, keepdims: bool, shapes: Any) -> Any:
+        index = out[1]
+        if not keepdims:
+            index = view_as(index, shape=reduced_shape(shapes[0], (axis,)))
+        picked = pick_along(t, index, axis=axis)
+        return picked if keepdims else view_as(picked, shape=out[1].shape), None
+
     kernel.__name__ = name
-    op = structural(node=node, outputs=2)(kernel)
+    op = structural(node=node, outputs=2, batch=batching.shifted)(kernel)
     op.vjp("x")(rule)
+    op.jvp("x")(forward_rule)
     return op
 
 
@@ -101,13 +117,13 @@ max_along = _along("max_along", "Max", np.maximum.reduce, np.argmax)
 min_along = _along("min_along", "Min", np.minimum.reduce, np.argmin)
 
 
-@structural
+@structural(batch=batching.flattening)
 def argmax_over(x: Any, *, axis: int | None, keepdims: bool) -> Any:
     """Position of the first largest element along a dimension, None for that among all."""
     return np.argmax(x, axis, keepdims=keepdims)
 
 
-@structural
+@structural(batch=batching.flattening)
 def argmin_over(x: Any, *, axis: int | None, keepdims: bool) -> Any:
     """Position of the first smallest element along a dimension, None for that among all."""
     return np.argmin(x, axis, keepdims=keepdims)

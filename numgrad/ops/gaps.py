@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from numgrad.op import structural
+from numgrad.ops import batching
 from numgrad.ops.choice import where
 from numgrad.ops.lapack import whose
 from numgrad.ops.matrices import eps
@@ -24,7 +25,7 @@ TIE = 10.0
 ZERO = 100.0
 
 
-@structural
+@structural(batch=batching.leading(2, 1))
 def tied(gaps: Any, values: Any) -> Any:
     """Which gaps are 0, of matrices of gaps between values or sums of them."""
     return np.abs(gaps) <= _resolution(values)[..., None, None]
@@ -42,7 +43,7 @@ def quotient(numerators: Any, gaps: Any, ties: Any, cotangent: Any, *, name: str
     return where(undefined(numerators, ties, gaps, cotangent, name=name), math.nan, safe)
 
 
-@structural
+@structural(batch=batching.leading(2, 2, 2, 2))
 def undefined(numerators: Any, ties: Any, gaps: Any, cotangent: Any, *, name: str) -> Any:
     """Which numerators over a gap of 0 are not 0; warns if any is."""
     found = ties & (np.abs(numerators) > _negligible(cotangent))
@@ -70,7 +71,7 @@ def _reported(found: Any, gaps: Any, name: str) -> Any:
     return found
 
 
-@structural
+@structural(batch=batching.leading(2, 1, 2, 2, 2))
 def entangled(
     mixing: Any, to_values: Any, ties: Any, gaps: Any, cotangent: Any, *, name: str
 ) -> Any:
@@ -87,7 +88,11 @@ def entangled(
     return _reported(found, gaps, name)
 
 
-@structural
+def _first(kernel: Any, arrays: list[Any], hidden: tuple[int, ...], metadata: Any) -> Any:
+    return arrays[0]
+
+
+@structural(batch=_first)
 def unless_tied(x: Any, values: Any, *, rectangular: bool, name: str) -> Any:
     """Values or vectors, which the last dimension counts, for use in a rule.
 
@@ -103,7 +108,25 @@ def _(g: Any, values: Any, *, rectangular: bool, name: str) -> Any:
     return where(spoilt, math.nan, g), None
 
 
-@structural
+@unless_tied.jvp("x")
+def _(t: Any, values: Any, *, rectangular: bool, name: str) -> Any:
+    spoilt = crowded(t, values, rectangular=rectangular, name=name)
+    return where(spoilt, math.nan, t)
+
+
+@unless_tied.jvp("values")
+def _(t: Any) -> Any:
+    return None
+
+
+def _crowded_of_batch(
+    kernel: Any, arrays: list[Any], hidden: tuple[int, ...], metadata: Any
+) -> Any:
+    g, values = (batching.expanded(a, hidden) for a in arrays)
+    return kernel(g, values, **metadata)
+
+
+@structural(batch=_crowded_of_batch)
 def crowded(g: Any, values: Any, *, rectangular: bool, name: str) -> Any:
     """Which elements of a cotangent belong to tied values, and are not 0; warns if any."""
     n = values.shape[-1]

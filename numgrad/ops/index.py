@@ -14,7 +14,9 @@ import numpy as np
 
 from numgrad.errors import ShapeError
 from numgrad.op import structural
+from numgrad.ops import batched_index, batching
 from numgrad.ops.axes import axis_in
+from numgrad.ops.batching import is_batched, joined
 from numgrad.ops.broadcast import view_as
 from numgrad.ops.choice import where
 from numgrad.ops.positions import add_at, last_writes
@@ -43,6 +45,14 @@ def _item(item: Any) -> Any:
     if isinstance(item, slice):
         bounds = (item.start, item.stop, item.step)
         return slice(*(None if b is None else operator.index(b) for b in bounds))
+    if is_batched(item):
+        if item.dtype.kind == "b":
+            raise RuntimeError(
+                "getitem() by a mask inside vmap() would select a number of elements for each item"
+                " of the batch: use where()."
+            )
+        if item.dtype.kind in "iu":
+            return item
     if isinstance(item, Value):
         item = item.array  # type: ignore[attr-defined]
     elif isinstance(item, (list, tuple, range)):
@@ -62,7 +72,7 @@ def _item(item: Any) -> Any:
 def _op_for(key: Any) -> Any:
     """The op that serves a key, by which it is named on the tape: by its last item that selects."""
     items = key if type(key) is tuple else (key,)
-    if any(isinstance(item, np.ndarray) for item in items):
+    if any(isinstance(item, (np.ndarray, Value)) for item in items):
         return index_at
     for item in reversed(items):
         if item is None:
@@ -74,7 +84,7 @@ def _op_for(key: Any) -> Any:
     return slice_at if type(key) is slice else alias_at
 
 
-def getitem(x: Tensor, key: Any) -> Tensor:  # noqa: C901 - a hot path, in one piece
+def getitem(x: Tensor, key: Any) -> Tensor:  # noqa: C901, PLR0912 - a hot path, in one piece
     """The elements that a key selects: `x[key]`.
 
     At the edges: repeated indices add up in the gradient; negative ones count from the end.
@@ -117,6 +127,8 @@ def getitem(x: Tensor, key: Any) -> Tensor:  # noqa: C901 - a hot path, in one p
             return op.eager(x, key=key if closed else (*key, ...))  # type: ignore[no-any-return]
     key = array_key(key)
     op = _op_for(key)
+    if op is index_at:
+        x = joined(x, *(key if type(key) is tuple else (key,)))
     return op(x, key=key if op is index_at else _with_ellipsis(key))  # type: ignore[no-any-return]
 
 
@@ -141,7 +153,7 @@ def _viewing(name: str, node: str) -> Any:
         return _gathered(x, key)
 
     kernel.__name__ = name
-    op = structural(node=node, view=True)(kernel)
+    op = structural(node=node, view=True, linear=True, batch=batching.shifted)(kernel)
 
     @op.vjp("x")
     def _(g: Any, *, key: Any, shapes: Any) -> Any:
@@ -156,7 +168,7 @@ new_axis_at = _viewing("new_axis_at", "Unsqueeze")
 alias_at = _viewing("alias_at", "Alias")
 
 
-@structural(node="SliceBackward")
+@structural(node="SliceBackward", linear=True, batch=batching.shifted)
 def place_at(x: Any, *, key: Any, shape: tuple[int, ...]) -> Any:
     """Zeros of a shape with x where a basic key selects."""
     result = np.zeros(shape, x.dtype)
@@ -169,7 +181,7 @@ def _(g: Any, *, key: Any) -> Any:
     return slice_at(g, key=key)
 
 
-@structural(node="Index")
+@structural(node="Index", linear=True, batch=batched_index.taking)
 def index_at(x: Any, *, key: Any) -> Any:
     """The elements that a key with arrays selects."""
     return _gathered(x, key)
@@ -180,7 +192,7 @@ def _(g: Any, *, key: Any, shapes: Any) -> Any:
     return accumulate_at(g, key=key, shape=shapes[0])
 
 
-@structural(node="IndexBackward")
+@structural(node="IndexBackward", linear=True, batch=batched_index.adding)
 def accumulate_at(x: Any, *, key: Any, shape: tuple[int, ...]) -> Any:
     """Zeros of a shape with x added where a key selects, repeatedly where it repeats."""
     result = np.zeros(shape, x.dtype)
@@ -193,7 +205,7 @@ def _(g: Any, *, key: Any) -> Any:
     return index_at(g, key=key)
 
 
-def _writing(name: str, read: Callable[..., Any], **names: str) -> Any:
+def _writing(name: str, read: Callable[..., Any], **names: Any) -> Any:
     """Make an op that writes where a key selects; `read` is the op that selects by such keys."""
 
     def kernel(x: Any, value: Any, *, key: Any) -> Any:
@@ -202,7 +214,7 @@ def _writing(name: str, read: Callable[..., Any], **names: str) -> Any:
         return result
 
     kernel.__name__ = name
-    op = structural(**names)(kernel)
+    op = structural(linear=True, batch=batched_index.writing, **names)(kernel)
 
     @op.vjp("x")
     def _(g: Any, *, key: Any) -> Any:
@@ -211,12 +223,27 @@ def _writing(name: str, read: Callable[..., Any], **names: str) -> Any:
     @op.vjp("value")
     def _(g: Any, *, key: Any, shapes: Any) -> Any:
         gathered = read(g, key=key)
+        if any(map(is_batched, key if type(key) is tuple else (key,))):
+            gathered = only_last_writes(gathered, key=key, shape=shapes[0])
+            return with_leading_ones(gathered, len(shapes[1]))
         last = last_writes(key, shapes[0])
         if last is not None:
             gathered = where(last, gathered, 0)
         return with_leading_ones(gathered, len(shapes[1]))
 
     return op
+
+
+@structural(linear=True)
+def only_last_writes(x: Any, *, key: Any, shape: tuple[int, ...]) -> Any:
+    """Zeros in place of the values that other writes through a key overwrite."""
+    last = last_writes(key, shape)
+    return x if last is None else np.where(last, x, 0)
+
+
+@only_last_writes.vjp("x")
+def _(g: Any, *, key: Any, shape: tuple[int, ...]) -> Any:
+    return only_last_writes(g, key=key, shape=shape)
 
 
 def with_leading_ones(x: Any, ndim: int) -> Any:
@@ -255,11 +282,12 @@ def set_items(x: Tensor, value: Any, *, key: Any) -> Tensor:
     """
     key = array_key(key)
     if _op_for(key) is index_at:
+        x = joined(x, *(key if type(key) is tuple else (key,)))
         return write_index(x, value, key=key)  # type: ignore[no-any-return]
     return write_slice(x, value, key=_with_ellipsis(key))  # type: ignore[no-any-return]
 
 
-@structural(node="IndexPut")
+@structural(node="IndexPut", linear=True, batch=batched_index.adding)
 def add_items(x: Any, value: Any, *, key: Any) -> Any:
     """Copy x with `value` added where a key selects, repeatedly where it repeats."""
     region = _gathered(x, key).shape  # raises IndexError before anything is added
@@ -297,7 +325,8 @@ def index_put(x: Tensor, indices: Any, values: Any, accumulate: bool = False) ->
     key = tuple(indices)
     if not accumulate:
         return set_items(x, values, key=key)
-    return add_items(x, values, key=array_key(key))  # type: ignore[no-any-return]
+    key = array_key(key)
+    return add_items(joined(x, *key), values, key=key)  # type: ignore[no-any-return]
 
 
 def select(x: Tensor, dim: int, index: int) -> Tensor:

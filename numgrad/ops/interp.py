@@ -8,11 +8,14 @@ import numpy as np
 
 from numgrad.errors import ShapeError
 from numgrad.op import structural
+from numgrad.ops import batching
 from numgrad.ops.arithmetic import product
+from numgrad.ops.batching import is_batched, joined
 from numgrad.ops.broadcast import view_as
 from numgrad.ops.choice import where
 from numgrad.ops.index import accumulate_at, index_at
 from numgrad.ops.matrices import floating
+from numgrad.ops.rounding import floor
 
 if TYPE_CHECKING:
     from numgrad.tensor import Tensor
@@ -20,7 +23,26 @@ if TYPE_CHECKING:
 __all__ = ["interp"]
 
 
-@structural(node="Interp")
+@structural(batch=batching.one_by_one)
+def piece_of(x: Any, xp: Any) -> Any:
+    """The number of the piece that x is in: that of the last point which is not above x."""
+    return np.clip(np.searchsorted(xp, x, side="right") - 1, 0, max(len(xp) - 2, 0))
+
+
+@structural(batch=batching.one_by_one)
+def side_of(x: Any, xp: Any) -> Any:
+    """-1 before all points, 0 between, 1 at the last one, 2 after it."""
+    return np.where(x < xp[0], -1, 0) + (x >= xp[-1]) + (x > xp[-1])
+
+
+def _of_batch(kernel: Any, arrays: list[Any], hidden: tuple[int, ...], metadata: Any) -> Any:
+    x, xp, fp = arrays
+    if xp.size == xp.shape[-1] and fp.size == fp.shape[-1]:
+        return kernel(x, xp.reshape(-1), fp.reshape(-1), **metadata)
+    return batching.one_by_one(kernel, arrays, hidden, metadata)
+
+
+@structural(node="Interp", batch=_of_batch)
 def interp_(
     x: Any, xp: Any, fp: Any, *, left: float | None, right: float | None, piece: Any, side: Any
 ) -> Any:
@@ -45,6 +67,7 @@ def _(
     (n,) = shapes[1]
     inside = side == 0
     after = np.minimum(piece + 1, n - 1)
+    xp, fp = joined(xp, piece), joined(fp, piece)
     x0, x1 = index_at(xp, key=piece), index_at(xp, key=after)
     width = where(inside, x1 - x0, 1.0)
     way = where(inside, x - x0, 0.0) / width
@@ -56,8 +79,8 @@ def _(
     weights = where(inside, 1 - way, first), where(inside, way, last)
 
     def add_up(at_piece: Any, at_next: Any) -> Any:
-        total = accumulate_at(at_piece, key=piece, shape=(n,))
-        return total + accumulate_at(at_next, key=after, shape=(n,))
+        total = accumulate_at(joined(at_piece, piece), key=piece, shape=(n,))
+        return total + accumulate_at(joined(at_next, after), key=after, shape=(n,))
 
     return (
         to_x if needs[0] else None,
@@ -100,21 +123,21 @@ def interp(
         x, xp, fp = _wrapped(x, xp, fp, abs(float(period)))
         left = right = None
     points = xp.array
-    if (points[1:] < points[:-1]).any():
+    if (points[..., 1:] < points[..., :-1]).any():
         raise ValueError("interp() needs points xp that increase: sort them, and fp alike.")
     shape = x.shape
     x = x if shape else view_as(x, shape=(1,))
-    at = x.array
-    piece = np.searchsorted(points, at, side="right") - 1
     # At the last point itself the value is the last sample, whatever `right` says.
-    side = np.where(at < points[0], -1, 0) + (at >= points[-1]) + (at > points[-1])
+    piece, side = (
+        where if is_batched(where) else where.array for where in (piece_of(x, xp), side_of(x, xp))
+    )
     result = interp_(
         x,
         xp,
         fp,
         left=None if left is None else float(left),
         right=None if right is None else float(right),
-        piece=np.clip(piece, 0, max(len(points) - 2, 0)),
+        piece=piece,
         side=side,
     )
     return result if shape else view_as(result, shape=())  # type: ignore[no-any-return]
@@ -125,8 +148,14 @@ def _wrapped(x: Any, xp: Any, fp: Any, period: float) -> tuple[Any, Any, Any]:
     if period == 0:
         raise ValueError("interp() needs a period other than 0.")
 
+    if is_batched(xp):
+        raise RuntimeError(
+            "interp() with a period takes points that are the same for all items of a batch:"
+            " without one they may differ."
+        )
+
     def wraps(t: Any) -> Any:
-        return (np.floor(t.array / period) * period).astype(t.dtype)
+        return floor(t / period) * period
 
     x, xp = x - wraps(x), xp - wraps(xp)
     order = np.argsort(xp.array)

@@ -13,7 +13,9 @@ import numpy as np
 
 from numgrad.errors import ShapeError
 from numgrad.op import structural
+from numgrad.ops import batching
 from numgrad.ops.axes import MISSING, axis_in, either
+from numgrad.ops.batching import is_batched
 from numgrad.ops.broadcast import expand_to, view_as
 from numgrad.ops.index import select_at, slice_at
 from numgrad.ops.permute import extents
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from numgrad.tensor import Tensor
 
 
-@structural(node="Cat", variadic=True)
+@structural(node="Cat", variadic=True, linear=True, batch=batching.shifted)
 def cat_along(*arrays: Any, axis: int) -> Any:
     """Arrays one behind another along a dimension that they have."""
     return np.concatenate(arrays, axis)
@@ -44,7 +46,7 @@ def _(g: Any, *, axis: int, shapes: Any, needs: Any) -> Any:
     return tuple(parts)
 
 
-@structural(node="Stack", variadic=True)
+@structural(node="Stack", variadic=True, linear=True, batch=batching.shifted)
 def stack_along(*arrays: Any, axis: int) -> Any:
     """Arrays of one shape along a new dimension."""
     return np.stack(arrays, axis)
@@ -58,7 +60,7 @@ def _(g: Any, *, axis: int, needs: Any) -> Any:
     )
 
 
-@structural(node="Repeat")
+@structural(node="Repeat", linear=True, batch=batching.shifted)
 def tile_by(x: Any, *, repeats: tuple[int, ...]) -> Any:
     """Copies of x side by side, so many along each dimension; as many numbers as dimensions."""
     return np.tile(x, repeats)
@@ -291,6 +293,11 @@ def repeat_interleave(x: Tensor, repeats: Any, dim: int | None = None) -> Tensor
     if dim is None:
         x, dim = ravel(x), 0
     axis, extent = _extent("repeat_interleave", x, dim)
+    if is_batched(repeats):
+        raise RuntimeError(
+            "repeat_interleave() inside vmap() takes numbers that are the same for all items of the"
+            " batch: the shape of the result depends on them."
+        )
     times = lift(repeats, "repeat_interleave").array
     if times.dtype.kind not in "iu" or times.ndim > 1:
         raise TypeError("repeat_interleave() takes an integer or a vector of integers.")

@@ -9,6 +9,7 @@ import numpy as np
 
 from numgrad.kernels import layout, rows
 from numgrad.op import elementwise, structural
+from numgrad.ops import batched_index
 from numgrad.ops.arithmetic import abs_, neg, product
 from numgrad.ops.exponential import exp, log1p, sigmoid
 from numgrad.ops.extremes import maximum
@@ -83,7 +84,7 @@ def _slope(divisor: float) -> float:
     return 2 / divisor if divisor else math.nan
 
 
-@structural(node="NllLoss")
+@structural(node="NllLoss", linear=True, batch=batched_index.losing)
 def class_loss(x: Any, *, axis: int, index: Any, weight: Any) -> Any:
     """Minus x at one index along an axis, times a weight; 0 where the weight is 0.
 
@@ -98,7 +99,7 @@ def _(g: Any, *, axis: int, index: Any, weight: Any, shapes: Any) -> Any:
     return class_loss_vjp(g, axis=axis, index=index, weight=weight, extent=shapes[0][axis])
 
 
-@structural
+@structural(linear=True, batch=batched_index.losing)
 def class_loss_vjp(x: Any, *, axis: int, index: Any, weight: Any, extent: int) -> Any:
     """Zeros, but at the index minus x times the weight."""
     out = np.zeros((*x.shape[:axis], extent, *x.shape[axis:]), x.dtype)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from numgrad.errors import ShapeError
+from numgrad.ops.batching import is_batched
 from numgrad.ops.broadcast import cast, expand_to, view_as
 from numgrad.ops.choice import where
 from numgrad.ops.index import index_at
@@ -51,6 +52,11 @@ def masked_select(x: Tensor, mask: Any) -> Tensor:
     tensor([1., 3.])
     """
     x = lift(x, "masked_select")
+    if is_batched(mask):
+        raise RuntimeError(
+            "masked_select() inside vmap() would select a number of elements for each item of the"
+            " batch: use where()."
+        )
     chosen = _mask("masked_select", mask).array
     try:
         shape = np.broadcast_shapes(x.shape, chosen.shape)

@@ -16,14 +16,17 @@ from numgrad.errors import ShapeError
 from numgrad.kernels.quiet import quiet
 from numgrad.modes import modes
 from numgrad.op import structural
+from numgrad.ops import batched_products
 from numgrad.ops.arithmetic import product
 from numgrad.ops.broadcast import view_as
 from numgrad.ops.choice import where
+from numgrad.ops.reduce import sum_over, zeros_for
 from numgrad.value import Value, lift
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from numgrad.op import Structural
     from numgrad.tensor import Tensor
 
 __all__ = ["bmm", "dot", "matmul", "mm", "mv"]
@@ -45,31 +48,31 @@ def mismatch(name: str, x: Any, y: Any) -> ShapeError:
     )
 
 
-@structural(node="Mm")
+@structural(node="Mm", batch=batched_products.products("nn"))
 def mm_(x: Any, y: Any) -> Any:
     """Product of two matrices."""
     return multiply(x, y)
 
 
-@structural(node="Bmm")
+@structural(node="Bmm", batch=batched_products.products("nn"))
 def bmm_(x: Any, y: Any) -> Any:
     """Products of the matrices in two batches, which broadcast."""
     return multiply(x, y)
 
 
-@structural(node="Mv")
+@structural(node="Mv", batch=batched_products.products("mv"))
 def mv_(x: Any, y: Any) -> Any:
     """Product of a matrix and a vector."""
     return multiply(x, y)
 
 
-@structural(node="Mv")
+@structural(node="Mv", batch=batched_products.products("vm"))
 def vm_(x: Any, y: Any) -> Any:
     """Product of a vector and a matrix."""
     return multiply(x, y)
 
 
-@structural(node="Dot")
+@structural(node="Dot", batch=batched_products.products("dot"))
 def dot_(x: Any, y: Any) -> Any:
     """Sum of the products of the elements of two vectors."""
     return multiply(x, y)
@@ -97,10 +100,62 @@ def _zero_and_finite(a: Any) -> tuple[Any, Any]:
     return ~a.any(axis=axes, keepdims=keep), np.isfinite(a).all(axis=axes, keepdims=keep)
 
 
-@structural
+def _blanks(x: Any, y: Any) -> Any:
+    if modes().strict_ieee:
+        return np.zeros((*np.broadcast_shapes(x.shape[:-2], y.shape[:-2]), 1, 1), np.bool_)
+    return blanked(x, y)
+
+
+_idle_of_batch = batched_products.idling(_blanks)
+
+
+@structural(batch=_idle_of_batch)
 def idle(x: Any, y: Any) -> Any:
     """Where a product of the chain rule is a blank: the constant 0, without derivatives."""
     return np.zeros((), np.bool_) if modes().strict_ieee else np.asarray(blanked(x, y))
+
+
+def _unless_idle_of_batch(
+    kernel: Any, arrays: list[Any], hidden: tuple[int, ...], metadata: Any
+) -> Any:
+    if _both_finite(*arrays):
+        return arrays[0]
+    x = arrays[0]
+    depth = len(hidden)
+    lost = _idle_of_batch(idle.kernel, arrays, hidden, metadata)
+    return np.where(lost.reshape(lost.shape + (1,) * (x.ndim - max(lost.ndim, depth))), 0, x)
+
+
+@structural(batch=_unless_idle_of_batch)
+def unless_idle(x: Any, y: Any) -> Any:
+    """Factor x of a product of the chain rule with y, and 0 where that is a blank."""
+    return x if _both_finite(x, y) else np.where(idle.kernel(x, y), 0, x)
+
+
+def _both_finite(x: Any, y: Any) -> bool:
+    """Whether all elements are finite, for sure: their squares may overflow."""
+    x, y = x.reshape(-1), y.reshape(-1)
+    return math.isfinite(x.dot(x)) and math.isfinite(y.dot(y))
+
+
+@unless_idle.vjp("x")
+def _(g: Any, x: Any, y: Any) -> Any:
+    return where(idle(x, y), 0, g)
+
+
+@unless_idle.jvp("x")
+def _(t: Any, x: Any, y: Any) -> Any:
+    return where(idle(x, y), 0, t)
+
+
+@unless_idle.vjp("y")
+def _(g: Any, *, shapes: Any) -> Any:
+    return zeros_for(g, shape=shapes[1])
+
+
+@unless_idle.jvp("y")
+def _(t: Any, x: Any) -> Any:
+    return None
 
 
 def _outer(x: Any, y: Any) -> Any:
@@ -118,15 +173,23 @@ def _chain(form: str, kernel: Callable[..., Any], to_x: str, to_y: str) -> Any:
 
     chain.__name__ = f"chain_{form}"
     chain.__doc__ = f"Product of the chain rule, in form {form}."
-    op = structural(node="Bmm")(chain)
+    op = structural(node="Bmm", batch=batched_products.products(form, settled))(chain)
 
     @op.vjp("x")
     def _(g: Any, x: Any, y: Any) -> Any:
-        return _apply(to_x, g=g, x=x, y=where(idle(x, y), 0, y))
+        return _apply(to_x, g=g, x=x, y=unless_idle(y, x))
 
     @op.vjp("y")
     def _(g: Any, x: Any, y: Any) -> Any:
-        return _apply(to_y, g=g, x=where(idle(x, y), 0, x), y=y)
+        return _apply(to_y, g=g, x=unless_idle(x, y), y=y)
+
+    @op.jvp("x")
+    def _(t: Any, x: Any, y: Any) -> Any:
+        return op(t, unless_idle(y, x))
+
+    @op.jvp("y")
+    def _(t: Any, x: Any, y: Any) -> Any:
+        return op(unless_idle(x, y), t)
 
     return op
 
@@ -199,6 +262,32 @@ def _(g: Any, y: Any) -> Any:
 @dot_.vjp("y")
 def _(g: Any, x: Any) -> Any:
     return product(g, x)
+
+
+@dot_.jvp("x")
+def _(t: Any, y: Any) -> Any:
+    return sum_over(product(t, y), axes=None, keepdims=False)
+
+
+@dot_.jvp("y")
+def _(t: Any, x: Any) -> Any:
+    return sum_over(product(t, x), axes=None, keepdims=False)
+
+
+def _tangents(op: Structural, chain: Any) -> None:
+    """Declare that tangents multiply as the op does, by the chain rule."""
+
+    @op.jvp("x")
+    def _(t: Any, y: Any) -> Any:
+        return chain(t, y)
+
+    @op.jvp("y")
+    def _(t: Any, x: Any) -> Any:
+        return chain(x, t)
+
+
+for _op, _chained in ((mm_, chain_nn), (bmm_, chain_nn), (mv_, chain_mv), (vm_, chain_vm)):
+    _tangents(_op, _chained)
 
 
 _BY_RANK = {(2, 2): mm_, (2, 1): mv_, (1, 2): vm_, (1, 1): dot_}

@@ -9,10 +9,11 @@ import numpy as np
 
 from numgrad.kernels import layout
 from numgrad.op import structural
+from numgrad.ops import batching
 from numgrad.ops.arithmetic import product
 from numgrad.ops.axes import MISSING
 from numgrad.ops.choice import equal, where
-from numgrad.ops.reduce import count, floating, kept, reduction, spread
+from numgrad.ops.reduce import count, floating, kept, reduction, spread, sum_over, zeros_for
 from numgrad.value import lift
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["std", "var"]
 
 
-@structural
+@structural(linear=True, batch=batching.shifted)
 def deviation(x: Any, *, axes: tuple[int, ...] | None) -> Any:
     """Difference from the mean over dimensions; exactly 0 where all elements are equal."""
     return layout.along("deviation", tuple(range(x.ndim)) if axes is None else axes, x)
@@ -32,7 +33,7 @@ def _(g: Any, *, axes: tuple[int, ...] | None) -> Any:
     return deviation(g, axes=axes)
 
 
-@structural(node="Var")
+@structural(node="Var", batch=batching.shifted)
 def var_over(x: Any, *, axes: tuple[int, ...] | None, correction: float, keepdims: bool) -> Any:
     """Variance over dimensions, None for all."""
     scatter = layout.fold("scatter", x, axes, keepdims=keepdims)
@@ -45,10 +46,24 @@ def _(
 ) -> Any:
     n = freedom(shapes[0], axes, correction)
     g = spread(g, shape=shapes[0], axes=axes, keepdims=keepdims)
-    return product(g, deviation(x, axes=axes) * (2 / n))
+    return product(g, _var_local(x, axes, n))
 
 
-@structural(node="Std")
+@var_over.jvp("x")
+def _(
+    t: Any, x: Any, *, axes: tuple[int, ...] | None, correction: float, keepdims: bool, shapes: Any
+) -> Any:
+    n = freedom(shapes[0], axes, correction)
+    return sum_over(product(t, _var_local(x, axes, n)), axes=axes, keepdims=keepdims)
+
+
+def _var_local(x: Any, axes: tuple[int, ...] | None, n: float) -> Any:
+    if math.isnan(n):  # the same for all values of x
+        return zeros_for(x, shape=x.shape) + math.nan
+    return deviation(x, axes=axes) * (2 / n)
+
+
+@structural(node="Std", batch=batching.shifted)
 def std_over(x: Any, *, axes: tuple[int, ...] | None, correction: float, keepdims: bool) -> Any:
     """Standard deviation over dimensions, None for all."""
     var = var_over.kernel(x, axes=axes, correction=correction, keepdims=keepdims)
@@ -66,11 +81,32 @@ def _(
     keepdims: bool,
     shapes: Any,
 ) -> Any:
-    n = freedom(shapes[0], axes, correction)
     out = kept(out, shapes[0], axes, keepdims=keepdims)
-    # The root has a corner at 0, where the deviations are 0 too: the derivative there is 0.
-    local = where(equal(out, 0.0), 0.0, deviation(x, axes=axes) / (out * n))
+    local = _std_local(x, out, axes, freedom(shapes[0], axes, correction))
     return product(spread(g, shape=shapes[0], axes=axes, keepdims=keepdims), local)
+
+
+@std_over.jvp("x")
+def _(
+    t: Any,
+    x: Any,
+    out: Any,
+    *,
+    axes: tuple[int, ...] | None,
+    correction: float,
+    keepdims: bool,
+    shapes: Any,
+) -> Any:
+    out = kept(out, shapes[0], axes, keepdims=keepdims)
+    local = _std_local(x, out, axes, freedom(shapes[0], axes, correction))
+    return sum_over(product(t, local), axes=axes, keepdims=keepdims)
+
+
+def _std_local(x: Any, out: Any, axes: tuple[int, ...] | None, n: float) -> Any:
+    if math.isnan(n):
+        return zeros_for(x, shape=x.shape) + math.nan
+    # The root has a corner at 0, where the deviations are 0 too: the derivative there is 0.
+    return where(equal(out, 0.0), 0.0, deviation(x, axes=axes) / (out * n))
 
 
 def freedom(shape: tuple[int, ...], axes: tuple[int, ...] | None, correction: float) -> float:

@@ -10,11 +10,12 @@ import numpy as np
 from numgrad.errors import ShapeError
 from numgrad.kernels import layout
 from numgrad.op import structural
+from numgrad.ops import batching
 from numgrad.ops.arithmetic import abs_, pow_, product, sign
 from numgrad.ops.axes import MISSING
 from numgrad.ops.choice import equal, where
 from numgrad.ops.extrema import ties
-from numgrad.ops.reduce import count, floating, kept, reduction, spread, zeros_for
+from numgrad.ops.reduce import count, floating, kept, reduction, spread, sum_over, zeros_for
 from numgrad.value import lift
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["norm"]
 
 
-@structural(node="LinalgVectorNorm")
+@structural(node="LinalgVectorNorm", batch=batching.shifted)
 def norm_over(x: Any, *, p: float, axes: tuple[int, ...] | None, keepdims: Any) -> Any:
     """The p-norm over dimensions, None for all."""
     if p == 2:
@@ -53,16 +54,36 @@ def _(
 ) -> Any:
     if p == 0:
         return zeros_for(g, shape=shapes[0])
-    out = kept(out, shapes[0], axes, keepdims=keepdims)
-    if p == 2:
-        local = where(equal(out, 0.0), 0.0, x / out)
-    elif p == 1:
-        local = sign(x)
-    elif math.isinf(p):
-        local = sign(x) * ties(abs_(x), out, axes=axes)
-    else:
-        local = where(equal(x, 0.0), 0.0, sign(x) * pow_(abs_(x) / out, p - 1))
+    local = _local(x, kept(out, shapes[0], axes, keepdims=keepdims), p, axes)
     return product(spread(g, shape=shapes[0], axes=axes, keepdims=keepdims), local)
+
+
+@norm_over.jvp("x")
+def _(
+    t: Any,
+    x: Any,
+    out: Any,
+    *,
+    p: float,
+    axes: tuple[int, ...] | None,
+    keepdims: bool,
+    shapes: Any,
+) -> Any:
+    if p == 0:
+        return zeros_for(t, shape=out.shape)
+    local = _local(x, kept(out, shapes[0], axes, keepdims=keepdims), p, axes)
+    return sum_over(product(t, local), axes=axes, keepdims=keepdims)
+
+
+def _local(x: Any, out: Any, p: float, axes: tuple[int, ...] | None) -> Any:
+    """Derivative of the norm to each element; `out` has the dimensions of x."""
+    if p == 2:
+        return where(equal(out, 0.0), 0.0, x / out)
+    if p == 1:
+        return sign(x)
+    if math.isinf(p):
+        return sign(x) * ties(abs_(x), out, axes=axes)
+    return where(equal(x, 0.0), 0.0, sign(x) * pow_(abs_(x) / out, p - 1))
 
 
 def norm(

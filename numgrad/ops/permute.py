@@ -12,6 +12,7 @@ import numpy as np
 
 from numgrad.errors import ShapeError
 from numgrad.op import structural
+from numgrad.ops import batching
 from numgrad.ops.axes import MISSING, axes_in, axis_in, either
 from numgrad.value import lift
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from numgrad.tensor import Tensor
 
 
-@structural(node="Permute", view=True)
+@structural(node="Permute", view=True, linear=True, batch=batching.permuting)
 def permute_axes(x: Any, *, axes: tuple[int, ...]) -> Any:
     """The dimensions in another order."""
     return x.transpose(axes)
@@ -30,7 +31,7 @@ def _(g: Any, *, axes: tuple[int, ...]) -> Any:
     return permute_axes(g, axes=tuple(axes.index(k) for k in range(len(axes))))
 
 
-@structural(node="Transpose", view=True)
+@structural(node="Transpose", view=True, linear=True, batch=batching.shifted)
 def swap_axes(x: Any, *, axes: tuple[int, int]) -> Any:
     """Two dimensions exchanged."""
     return x.swapaxes(*axes)
@@ -41,7 +42,7 @@ def _(g: Any, *, axes: tuple[int, int]) -> Any:
     return swap_axes(g, axes=axes)
 
 
-@structural(node="Flip", view=True)
+@structural(node="Flip", view=True, linear=True, batch=batching.shifted)
 def reverse_axes(x: Any, *, axes: tuple[int, ...]) -> Any:
     """The order of elements reversed along some dimensions."""
     return np.flip(x, axes)
@@ -52,7 +53,7 @@ def _(g: Any, *, axes: tuple[int, ...]) -> Any:
     return reverse_axes(g, axes=axes)
 
 
-@structural(node="Roll")
+@structural(node="Roll", linear=True, batch=batching.flattening)
 def roll_axes(x: Any, *, shifts: tuple[int, ...], axes: tuple[int, ...] | None) -> Any:
     """Elements moved along dimensions, or along the flattened array, in a circle."""
     return np.roll(x, shifts, axes)

@@ -9,6 +9,7 @@ import numpy as np
 
 from numgrad.errors import ShapeError
 from numgrad.op import structural
+from numgrad.ops import batching
 from numgrad.ops.axes import axis_in
 from numgrad.ops.broadcast import expand_to, view_as
 from numgrad.ops.diagonals import place_diagonal
@@ -78,7 +79,7 @@ def kron(x: Tensor, other: Tensor) -> Tensor:
     return view_as(left * right, shape=shape)  # type: ignore[no-any-return]
 
 
-@structural(node="Trace")
+@structural(node="Trace", linear=True, batch=batching.shifted)
 def trace_(x: Any, *, offset: int, axes: tuple[int, int]) -> Any:
     """Sums of diagonals."""
     return np.trace(x, offset, *axes)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from numgrad.op import structural
+from numgrad.ops import batching
 from numgrad.ops.choice import equal, where
 from numgrad.ops.diagonals import diagonal_of, lower_triangle, upper_triangle
 from numgrad.ops.eigen import diagonal_matrix
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["qr"]
 
 
-@structural(node="LinalgQr", outputs=2)
+@structural(node="LinalgQr", outputs=2, batch=batching.leading(2))
 def qr_(x: Any, *, complete: bool) -> Any:
     """Factors Q and R, as LAPACK signs them."""
     return tuple(np.linalg.qr(x, "complete" if complete else "reduced"))

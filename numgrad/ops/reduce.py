@@ -10,6 +10,7 @@ import numpy as np
 from numgrad import dtypes
 from numgrad.kernels import layout
 from numgrad.op import structural
+from numgrad.ops import batching
 from numgrad.ops.axes import MISSING, axes_in, either, reduced_shape
 from numgrad.ops.broadcast import cast, view_as
 from numgrad.value import lift
@@ -26,7 +27,7 @@ KERNELS = "df"
 SMALL = 4096
 
 
-@structural(node="Sum")
+@structural(node="Sum", linear=True, batch=batching.shifted)
 def sum_over(x: Any, *, axes: tuple[int, ...] | None, keepdims: Any) -> Any:
     """Sum over dimensions, None for all."""
     if x.dtype.char in KERNELS and dense(x, axes):
@@ -40,7 +41,7 @@ def _(g: Any, *, axes: tuple[int, ...] | None, keepdims: bool, shapes: Any) -> A
     return spread(g, shape=shapes[0], axes=axes, keepdims=keepdims)
 
 
-@structural(node="Expand", view=True)
+@structural(node="Expand", view=True, linear=True, batch=batching.spreading)
 def spread(x: Any, *, shape: tuple[int, ...], axes: tuple[int, ...] | None, keepdims: Any) -> Any:
     """Repeat the result of a reduction over what was reduced."""
     if axes is not None and not keepdims:
@@ -57,7 +58,7 @@ def _(g: Any, *, axes: tuple[int, ...] | None, keepdims: Any) -> Any:
     return sum_over(g, axes=axes, keepdims=keepdims)
 
 
-@structural(node="Mean")
+@structural(node="Mean", linear=True, batch=batching.shifted)
 def mean_over(x: Any, *, axes: tuple[int, ...] | None, keepdims: Any) -> Any:
     """Mean over dimensions, None for all."""
     if x.dtype.char in KERNELS and dense(x, axes):
@@ -73,7 +74,7 @@ def _(g: Any, *, axes: tuple[int, ...] | None, keepdims: bool, shapes: Any) -> A
     return spread(g / n, shape=shapes[0], axes=axes, keepdims=keepdims)
 
 
-@structural(node="Zeros")
+@structural(node="Zeros", linear=True, batch=batching.shifted)
 def zeros_for(x: Any, *, shape: tuple[int, ...]) -> Any:
     """Zeros: the gradient of what is piecewise constant, given the cotangent x."""
     return np.zeros(shape, x.dtype)
@@ -84,13 +85,13 @@ def _(g: Any, *, shapes: Any) -> Any:
     return zeros_for(g, shape=shapes[0])
 
 
-@structural
+@structural(batch=batching.shifted)
 def all_over(x: Any, *, axes: tuple[int, ...], keepdims: Any) -> Any:
     """Whether all are true over dimensions."""
     return np.logical_and.reduce(x, axis=axes, keepdims=keepdims)
 
 
-@structural
+@structural(batch=batching.shifted)
 def any_over(x: Any, *, axes: tuple[int, ...], keepdims: Any) -> Any:
     """Whether any is true over dimensions."""
     return np.logical_or.reduce(x, axis=axes, keepdims=keepdims)

@@ -12,10 +12,11 @@ import numpy as np
 
 from numgrad.kernels import layout
 from numgrad.op import structural
+from numgrad.ops import batching
 from numgrad.ops.arithmetic import product
 from numgrad.ops.axes import MISSING, axis_in
 from numgrad.ops.broadcast import cast, view_as
-from numgrad.ops.reduce import KERNELS, dense, reduction, spread, summed, zeros_for
+from numgrad.ops.reduce import KERNELS, dense, reduction, spread, sum_over, summed, zeros_for
 from numgrad.value import lift
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["cumprod", "cumsum", "prod"]
 
 
-@structural(node="Cumsum")
+@structural(node="Cumsum", linear=True, batch=batching.shifted)
 def cumsum_along(x: Any, *, axis: int, reverse: bool) -> Any:
     """Running sum along a dimension, from its end if `reverse`."""
     return _accumulate("cumsum", np.add, x, axis, reverse=reverse)
@@ -35,7 +36,7 @@ def _(g: Any, *, axis: int, reverse: bool) -> Any:
     return cumsum_along(g, axis=axis, reverse=not reverse)
 
 
-@structural(node="Cumprod")
+@structural(node="Cumprod", batch=batching.shifted)
 def cumprod_along(x: Any, *, axis: int, reverse: bool) -> Any:
     """Running product along a dimension, from its end if `reverse`."""
     return _accumulate("cumprod", np.multiply, x, axis, reverse=reverse)
@@ -50,7 +51,7 @@ def _(g: Any, x: Any, out: Any, *, axis: int, reverse: bool) -> Any:
     return product(z, shift(out, axis=axis, reverse=reverse, fill=1.0))
 
 
-@structural
+@structural(batch=batching.shifted)
 def recurrence(a: Any, b: Any, *, axis: int, reverse: bool) -> Any:
     """Solve z[i] = a[i] * z[i - 1] + b[i] along a dimension, z[i + 1] for z[i - 1] if `reverse`."""
     if not a.ndim:
@@ -68,7 +69,18 @@ def _(g: Any, a: Any, out: Any, *, axis: int, reverse: bool) -> Any:
     return product(to_b, shift(out, axis=axis, reverse=reverse, fill=0.0)), to_b
 
 
-@structural
+@recurrence.jvp("a")
+def _(t: Any, a: Any, out: Any, *, axis: int, reverse: bool) -> Any:
+    before = shift(out, axis=axis, reverse=reverse, fill=0.0)
+    return recurrence(a, product(t, before), axis=axis, reverse=reverse)
+
+
+@recurrence.jvp("b")
+def _(t: Any, a: Any, *, axis: int, reverse: bool) -> Any:
+    return recurrence(a, t, axis=axis, reverse=reverse)
+
+
+@structural(batch=batching.shifted)
 def shift(x: Any, *, axis: int, reverse: bool, fill: float) -> Any:
     """Move elements one place on along a dimension, back if `reverse`; `fill` the place left."""
     out = np.full_like(x, fill)
@@ -87,7 +99,12 @@ def _(g: Any, *, axis: int, reverse: bool) -> Any:
     return shift(g, axis=axis, reverse=not reverse, fill=0.0)
 
 
-@structural(node="Prod")
+@shift.jvp("x")
+def _(t: Any, *, axis: int, reverse: bool) -> Any:
+    return shift(t, axis=axis, reverse=reverse, fill=0.0)
+
+
+@structural(node="Prod", batch=batching.shifted)
 def prod_over(x: Any, *, axes: tuple[int, ...], keepdims: Any) -> Any:
     """Product over dimensions."""
     if x.dtype.char in KERNELS and dense(x, axes):
@@ -102,7 +119,13 @@ def _(g: Any, x: Any, *, axes: tuple[int, ...], keepdims: bool, shapes: Any) -> 
     return product(spread(g, shape=shapes[0], axes=axes, keepdims=keepdims), others)
 
 
-@structural
+@prod_over.jvp("x")
+def _(t: Any, x: Any, *, axes: tuple[int, ...], keepdims: bool, shapes: Any) -> Any:
+    others = from_rows(products_of_others(as_rows(x, axes=axes)), shape=shapes[0], axes=axes)
+    return sum_over(product(t, others), axes=axes, keepdims=keepdims)
+
+
+@structural(batch=batching.leading(1))
 def products_of_others(x: Any) -> Any:
     """For each element along the last dimension, the product of all the others."""
     return layout.along("others", (x.ndim - 1,), x)
@@ -124,7 +147,7 @@ def _(g: Any, x: Any) -> Any:
     )
 
 
-@structural(view=True)
+@structural(view=True, linear=True, batch=batching.shifted)
 def as_rows(x: Any, *, axes: tuple[int, ...]) -> Any:
     """Make one last dimension of several."""
     return layout.as_rows(x, axes)
@@ -135,7 +158,7 @@ def _(g: Any, *, axes: tuple[int, ...], shapes: Any) -> Any:
     return from_rows(g, shape=shapes[0], axes=axes)
 
 
-@structural(view=True)
+@structural(view=True, linear=True, batch=batching.shifted)
 def from_rows(x: Any, *, shape: tuple[int, ...], axes: tuple[int, ...]) -> Any:
     """Undo `as_rows` for a tensor of this shape."""
     return layout.from_rows(x, shape, axes)

@@ -13,7 +13,9 @@ import numpy as np
 
 from numgrad.errors import ShapeError
 from numgrad.op import structural
+from numgrad.ops import batched_index
 from numgrad.ops.axes import MISSING, axis_in, either
+from numgrad.ops.batching import is_batched, joined
 from numgrad.ops.broadcast import expand_to, view_as
 from numgrad.ops.choice import where
 from numgrad.ops.index import accumulate_at, place_at
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from numgrad.tensor import Tensor
 
 
-@structural(node="Gather")
+@structural(node="Gather", linear=True, batch=batched_index.along)
 def gather_along(x: Any, *, axis: int, index: Any) -> Any:
     """`x[i, index[i, j]]` for the last of two dimensions, and so on."""
     return np.take_along_axis(x[_region(index, axis)], index, axis)
@@ -35,7 +37,7 @@ def _(g: Any, *, axis: int, index: Any, shapes: Any) -> Any:
     return add_along(g, axis=axis, index=index, shape=shapes[0])
 
 
-@structural(node="GatherBackward")
+@structural(node="GatherBackward", linear=True, batch=batched_index.along)
 def add_along(x: Any, *, axis: int, index: Any, shape: tuple[int, ...]) -> Any:
     """Zeros of a shape with x added at indices along a dimension."""
     result = np.zeros(shape, x.dtype)
@@ -48,7 +50,7 @@ def _(g: Any, *, axis: int, index: Any) -> Any:
     return gather_along(g, axis=axis, index=index)
 
 
-@structural(node="Scatter")
+@structural(node="Scatter", linear=True, batch=batched_index.along)
 def write_along(x: Any, src: Any, *, axis: int, index: Any) -> Any:
     """Copy x with `src` written at indices along a dimension."""
     result = x.copy()
@@ -65,13 +67,28 @@ def _(g: Any, *, axis: int, index: Any) -> Any:
 @write_along.vjp("src")
 def _(g: Any, *, axis: int, index: Any, shapes: Any) -> Any:
     gathered = gather_along(g, axis=axis, index=index)
+    if is_batched(index):
+        gathered = only_last_along(gathered, axis=axis, index=index, shape=shapes[0])
+        return _in_corner(gathered, shapes[1])
     last = last_of(positions_along(index, axis, shapes[0]), math.prod(shapes[0]))
     if last is not None:
         gathered = where(last, gathered, 0)
     return _in_corner(gathered, shapes[1])
 
 
-@structural(node="ScatterAdd")
+@structural(linear=True)
+def only_last_along(x: Any, *, axis: int, index: Any, shape: tuple[int, ...]) -> Any:
+    """Zeros in place of the values that other writes along a dimension overwrite."""
+    last = last_of(positions_along(index, axis, shape), math.prod(shape))
+    return x if last is None else np.where(last, x, 0)
+
+
+@only_last_along.vjp("x")
+def _(g: Any, *, axis: int, index: Any, shape: tuple[int, ...]) -> Any:
+    return only_last_along(g, axis=axis, index=index, shape=shape)
+
+
+@structural(node="ScatterAdd", linear=True, batch=batched_index.along)
 def accumulate_along(x: Any, src: Any, *, axis: int, index: Any) -> Any:
     """Copy x with `src` added at indices along a dimension."""
     result = x.copy()
@@ -107,7 +124,7 @@ def _in_corner(x: Any, shape: tuple[int, ...]) -> Any:
     return place_at(x, key=tuple(slice(n) for n in x.shape), shape=shape)
 
 
-@structural(node="IndexSelect")
+@structural(node="IndexSelect", linear=True, batch=batched_index.taking_slices)
 def take_along(x: Any, *, axis: int, index: Any) -> Any:
     """The given indices of one dimension, in the shape of the index array."""
     return np.take(x, index, axis)
@@ -118,7 +135,7 @@ def _(g: Any, *, axis: int, index: Any, shapes: Any) -> Any:
     return accumulate_at(g, key=(*(slice(None),) * axis, index), shape=shapes[0])
 
 
-@structural(node="IndexAdd")
+@structural(node="IndexAdd", linear=True, batch=batched_index.taking_slices)
 def accumulate_slices(x: Any, source: Any, *, axis: int, index: Any) -> Any:
     """Copy x with the slices of `source` added to the given indices of one dimension."""
     result = x.copy()
@@ -141,9 +158,10 @@ def indices(name: str, index: Any, extent: int, axis: int) -> Any:
 
     Raises TypeError for other dtypes, IndexError out of bounds.
     """
-    array = lift(index, name).array
+    given = lift(index, name)
+    array = given.array
     if array.size == 0:
-        return np.zeros(array.shape, np.intp)
+        return _like(given, np.zeros(array.shape, np.intp))
     if array.dtype.kind not in "iu":
         raise TypeError(f"{name}() takes indices of an integer dtype, got {array.dtype}.")
     found = np.where(array < 0, array + extent, array).astype(np.intp, order="C")
@@ -153,7 +171,12 @@ def indices(name: str, index: Any, extent: int, axis: int) -> Any:
         raise IndexError(
             f"{name}() got index {wrong}, out of bounds for axis {axis} with size {extent}."
         )
-    return found
+    return _like(given, found)
+
+
+def _like(given: Any, array: Any) -> Any:
+    """Indices as an array, in a batch if those that were given are."""
+    return given.with_array(array) if is_batched(given) else array
 
 
 def source_for(name: str, x: Any, source: Any) -> Any:
@@ -206,7 +229,7 @@ def gather(x: Tensor, dim: int, index: Any) -> Tensor:
     """
     x = lift(x, "gather")
     axis, places = _along("gather", x, dim, index)
-    return gather_along(x, axis=axis, index=places)  # type: ignore[no-any-return]
+    return gather_along(joined(x, places), axis=axis, index=places)  # type: ignore[no-any-return]
 
 
 def take_along_dim(x: Tensor, indices: Any, dim: Any = MISSING, *, axis: Any = MISSING) -> Tensor:
@@ -220,7 +243,9 @@ def take_along_dim(x: Tensor, indices: Any, dim: Any = MISSING, *, axis: Any = M
             [4.]])
     """
     x = lift(x, "take_along_dim")
-    places = lift(indices, "take_along_dim").array
+    places = lift(indices, "take_along_dim")
+    if not is_batched(places):
+        places = places.array
     given = either("take_along_dim", "dim", dim, "axis", axis, None)
     if given is None:
         return gather(view_as(x, shape=(-1,)), 0, places.reshape(-1))
@@ -241,6 +266,8 @@ def take_along_dim(x: Tensor, indices: Any, dim: Any = MISSING, *, axis: Any = M
         ) from error
     wide, picked = ((*others[:k], s[k], *others[k + 1 :]) for s in (x.shape, places.shape))
     x = x if x.shape == wide else expand_to(x, shape=wide)
+    if is_batched(places):
+        return gather(x, k, expand_to(places, shape=picked))
     return gather(x, k, np.broadcast_to(places, picked))
 
 
@@ -264,7 +291,7 @@ def scatter(x: Tensor, dim: int, index: Any, src: Any = None, *, value: Any = No
         raise TypeError("scatter() takes either a source or value=.")
     src = source_for("scatter", x, value if src is None else src)
     axis, places = _along("scatter", x, dim, index, src)
-    return write_along(x, src, axis=axis, index=places)  # type: ignore[no-any-return]
+    return write_along(joined(x, places), src, axis=axis, index=places)  # type: ignore[no-any-return]
 
 
 def scatter_add(x: Tensor, dim: int, index: Any, src: Any) -> Tensor:
@@ -279,7 +306,7 @@ def scatter_add(x: Tensor, dim: int, index: Any, src: Any) -> Tensor:
     x = lift(x, "scatter_add")
     src = source_for("scatter_add", x, src)
     axis, places = _along("scatter_add", x, dim, index, src)
-    return accumulate_along(x, src, axis=axis, index=places)  # type: ignore[no-any-return]
+    return accumulate_along(joined(x, places), src, axis=axis, index=places)  # type: ignore[no-any-return]
 
 
 def index_select(x: Tensor, dim: int, index: Any) -> Tensor:
@@ -296,9 +323,9 @@ def index_select(x: Tensor, dim: int, index: Any) -> Tensor:
     if places.ndim > 1:
         raise ShapeError(f"index_select() takes a vector of indices, got shape {places.shape}.")
     if not x.ndim:
-        x = view_as(x, shape=(1,))
+        x = view_as(joined(x, places), shape=(1,))
         return view_as(take_along(x, axis=0, index=places.reshape(-1)[:1]), shape=())  # type: ignore[no-any-return]
-    return take_along(x, axis=axis, index=places.reshape(-1))  # type: ignore[no-any-return]
+    return take_along(joined(x, places), axis=axis, index=places.reshape(-1))  # type: ignore[no-any-return]
 
 
 def take(x: Tensor, index: Any, axis: Any = None) -> Tensor:
@@ -312,7 +339,8 @@ def take(x: Tensor, index: Any, axis: Any = None) -> Tensor:
     if axis is None or not x.ndim:
         x, axis = view_as(x, shape=(-1,)), 0
     k = axis_in("take", axis, x.ndim)
-    return take_along(x, axis=k, index=indices("take", index, x.shape[k], k))  # type: ignore[no-any-return]
+    places = indices("take", index, x.shape[k], k)
+    return take_along(joined(x, places), axis=k, index=places)  # type: ignore[no-any-return]
 
 
 def index_add(x: Tensor, dim: int, index: Any, source: Any, *, alpha: Any = 1) -> Tensor:
@@ -330,8 +358,8 @@ def index_add(x: Tensor, dim: int, index: Any, source: Any, *, alpha: Any = 1) -
     if not x.ndim:
         raise ShapeError("index_add() needs a tensor with dimensions, got a 0-d one.")
     places = indices("index_add", index, x.shape[axis], axis).reshape(-1)
-    wanted = (*x.shape[:axis], places.size, *x.shape[axis + 1 :])
+    wanted = (*x.shape[:axis], *places.shape, *x.shape[axis + 1 :])
     if source.shape != wanted:
         raise ShapeError(f"index_add() needs a source of shape {wanted}, got {source.shape}.")
     scaled = source if isinstance(alpha, int) and alpha == 1 else source * alpha
-    return accumulate_slices(x, scaled, axis=axis, index=places)  # type: ignore[no-any-return]
+    return accumulate_slices(joined(x, places), scaled, axis=axis, index=places)  # type: ignore[no-any-return]

@@ -9,6 +9,7 @@ import numpy as np
 
 from numgrad.errors import ShapeError
 from numgrad.op import structural
+from numgrad.ops import batching
 from numgrad.ops.axes import MISSING, axes_in, axis_in, either
 from numgrad.ops.broadcast import expand_to, view_as
 from numgrad.ops.permute import extents, reverse_dims
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from numgrad.tensor import Tensor
 
 
-@structural(node="View", view=True)
+@structural(node="View", view=True, linear=True, batch=batching.reshaping)
 def strict_view(x: Any, *, shape: tuple[int, ...]) -> Any:
     """Another shape on the same memory; RuntimeError where the strides do not allow it."""
     result = x.reshape(shape)
@@ -35,7 +36,7 @@ def _(g: Any, *, shapes: Any) -> Any:
     return view_as(g, shape=shapes[0])
 
 
-@structural(node="Squeeze", view=True)
+@structural(node="Squeeze", view=True, linear=True, batch=batching.shifted)
 def squeeze_axes(x: Any, *, axes: tuple[int, ...]) -> Any:
     """Without some dimensions of extent 1."""
     return x.squeeze(axes) if axes else x[...]  # NumPy would give x itself
@@ -46,7 +47,7 @@ def _(g: Any, *, shapes: Any) -> Any:
     return view_as(g, shape=shapes[0])
 
 
-@structural(node="Unsqueeze", view=True)
+@structural(node="Unsqueeze", view=True, linear=True, batch=batching.shifted)
 def unsqueeze_axes(x: Any, *, axes: tuple[int, ...]) -> Any:
     """With new dimensions of extent 1, at these positions of the result."""
     return np.expand_dims(x, axes)

@@ -84,6 +84,26 @@ def _(g: Any, a: Any, v: Any, *, start: int, flip: bool, shapes: Any) -> Any:
     return _to_v(g, where(nothing(a, v), 0, a), start, shapes, flip=flip)
 
 
+@convolved.jvp("a")
+def _(t: Any, v: Any, *, start: int, length: int, flip: bool) -> Any:
+    return chain_convolved(t, v, start=start, length=length, flip=flip)
+
+
+@convolved.jvp("v")
+def _(t: Any, a: Any, *, start: int, length: int, flip: bool) -> Any:
+    return chain_convolved(a, t, start=start, length=length, flip=flip)
+
+
+@chain_convolved.jvp("a")
+def _(t: Any, a: Any, v: Any, *, start: int, length: int, flip: bool) -> Any:
+    return chain_convolved(t, where(nothing(a, v), 0, v), start=start, length=length, flip=flip)
+
+
+@chain_convolved.jvp("v")
+def _(t: Any, a: Any, v: Any, *, start: int, length: int, flip: bool) -> Any:
+    return chain_convolved(where(nothing(a, v), 0, a), t, start=start, length=length, flip=flip)
+
+
 def convolve(a: Tensor, v: Tensor, mode: str = "full") -> Tensor:
     """Discrete convolution of two vectors, sum over k of a[k] v[n - k].
 

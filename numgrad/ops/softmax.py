@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from numgrad import dtypes
 from numgrad.kernels import layout
 from numgrad.op import structural
+from numgrad.ops import batching
 from numgrad.ops.arithmetic import product
 from numgrad.ops.axes import MISSING, axes_in, either
 from numgrad.ops.reduce import KERNELS, floating, kept, reduction, sum_over, zeros_for
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["log_softmax", "logsumexp", "softmax"]
 
 
-@structural(node="Softmax")
+@structural(node="Softmax", batch=batching.shifted)
 def softmax_along(x: Any, *, axes: tuple[int, ...]) -> Any:
     """exp(x) / sum(exp(x)) over dimensions."""
     return layout.along("softmax", axes, x)
@@ -32,7 +33,12 @@ def _(g: Any, out: Any, *, axes: tuple[int, ...]) -> Any:
     return softmax_vjp(g, out, axes=axes)
 
 
-@structural
+@softmax_along.jvp("x")
+def _(t: Any, out: Any, *, axes: tuple[int, ...]) -> Any:
+    return softmax_vjp(t, out, axes=axes)
+
+
+@structural(linear=("x",), batch=batching.shifted)
 def softmax_vjp(x: Any, y: Any, *, axes: tuple[int, ...]) -> Any:
     """y * (x - sum(x * y)): the gradient of a softmax y, given the cotangent x."""
     return layout.along("softmax_vjp", axes, x, y)
@@ -50,7 +56,7 @@ def _(g: Any, x: Any, y: Any, *, axes: tuple[int, ...]) -> Any:
     return product(g, x - along_x) - product(x, along_g)
 
 
-@structural(node="LogSoftmax")
+@structural(node="LogSoftmax", batch=batching.shifted)
 def log_softmax_along(x: Any, *, axes: tuple[int, ...]) -> Any:
     """x - log(sum(exp(x))) over dimensions."""
     return layout.along("log_softmax", axes, x)
@@ -61,7 +67,12 @@ def _(g: Any, out: Any, *, axes: tuple[int, ...]) -> Any:
     return log_softmax_vjp(g, out, axes=axes)
 
 
-@structural
+@log_softmax_along.jvp("x")
+def _(t: Any, out: Any, *, axes: tuple[int, ...]) -> Any:
+    return t - sum_over(product(t, REGISTRY["exp"](out)), axes=axes, keepdims=True)
+
+
+@structural(linear=("x",), batch=batching.shifted)
 def log_softmax_vjp(x: Any, y: Any, *, axes: tuple[int, ...]) -> Any:
     """x - exp(y) * sum(x): the gradient of a log-softmax y, given the cotangent x."""
     return layout.along("log_softmax_vjp", axes, x, y)
@@ -74,7 +85,7 @@ def _(g: Any, x: Any, y: Any, *, axes: tuple[int, ...]) -> Any:
     return to_x, -product(sum_over(x, axes=axes, keepdims=True), scaled)
 
 
-@structural(node="Logsumexp")
+@structural(node="Logsumexp", batch=batching.shifted)
 def logsumexp_over(x: Any, *, axes: tuple[int, ...], keepdims: bool) -> Any:
     """log(sum(exp(x))) over dimensions."""
     return layout.fold("logsumexp", x, axes, keepdims=keepdims)
@@ -85,7 +96,7 @@ def _(g: Any, x: Any, *, axes: tuple[int, ...], keepdims: bool, shapes: Any) -> 
     return logsumexp_vjp(kept(g, shapes[0], axes, keepdims=keepdims), x, axes=axes)
 
 
-@structural
+@structural(linear=("cotangent",), batch=batching.shifted)
 def logsumexp_vjp(cotangent: Any, x: Any, *, axes: tuple[int, ...]) -> Any:
     """The cotangent, which has x's dimensions, times the softmax of x, but with limits.
 

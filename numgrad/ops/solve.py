@@ -9,10 +9,11 @@ import numpy as np
 
 from numgrad.errors import ShapeError
 from numgrad.op import structural
-from numgrad.ops.broadcast import cast
+from numgrad.ops import batching
+from numgrad.ops.broadcast import cast, view_as
 from numgrad.ops.diagonals import lower_triangle, upper_triangle
 from numgrad.ops.lapack import attempt, first_failure, raise_singular, where_possible, whose
-from numgrad.ops.matmul import chain_nt, chain_tn
+from numgrad.ops.matmul import chain_nn, chain_nt, chain_tn
 from numgrad.ops.matrices import column, floating, matrices
 from numgrad.ops.permute import matrix_transpose
 
@@ -25,7 +26,7 @@ __all__ = ["inv", "solve"]
 LARGE = 64
 
 
-@structural(node="LinalgInvEx")
+@structural(node="LinalgInvEx", batch=batching.leading(2))
 def inv_(x: Any) -> Any:
     """Inverses; LinAlgError for a singular matrix."""
     return attempt(np.linalg.inv, x, partial(raise_singular, "inv"))
@@ -36,7 +37,17 @@ def _(g: Any, out: Any) -> Any:
     return -chain_nt(chain_tn(out, g), out)
 
 
-@structural(node="LinalgSolveEx")
+@inv_.jvp("x")
+def _(t: Any, out: Any) -> Any:
+    return -chain_nn(chain_nn(out, t), out)
+
+
+def _solve_of_batch(kernel: Any, arrays: list[Any], hidden: tuple[int, ...], metadata: Any) -> Any:
+    cores = (2, 1 if metadata["vector"] else 2)
+    return kernel(*batching.aligned(arrays, hidden, cores), **metadata)
+
+
+@structural(node="LinalgSolveEx", batch=_solve_of_batch)
 def solve_(A: Any, B: Any, *, vector: bool) -> Any:
     """Solutions X of A X = B, where B holds matrices or single columns."""
     right = B[..., None] if vector else B
@@ -58,7 +69,20 @@ def _(g: Any, A: Any, out: Any, *, needs: tuple[bool, bool], vector: bool) -> An
     return -chain_nt(to_B, out), to_B
 
 
-@structural(node="LinalgSolveTriangular")
+@solve_.jvp("A")
+def _(t: Any, A: Any, out: Any, *, vector: bool) -> Any:
+    if not vector:
+        return -solve_(A, chain_nn(t, out), vector=False)
+    moved = solve_(A, chain_nn(t, column(out)), vector=False)
+    return -view_as(moved, shape=moved.shape[:-1])
+
+
+@solve_.jvp("B")
+def _(t: Any, A: Any, *, vector: bool) -> Any:
+    return solve_(A, t, vector=vector)
+
+
+@structural(node="LinalgSolveTriangular", batch=batching.leading(2, 2))
 def solve_triangular_(A: Any, B: Any, *, lower: bool, transposed: bool) -> Any:
     """Solutions of T X = B or Tᵀ X = B, T a triangle of A; nan for a singular T."""
     if A.shape[-1] >= LARGE:
@@ -94,6 +118,18 @@ def _(g: Any, A: Any, out: Any, *, lower: bool, transposed: bool, needs: Any) ->
     full = chain_nt(out, to_B) if transposed else chain_nt(to_B, out)
     triangle = lower_triangle if lower else upper_triangle
     return -triangle(full, offset=0), to_B
+
+
+@solve_triangular_.jvp("A")
+def _(t: Any, A: Any, out: Any, *, lower: bool, transposed: bool) -> Any:
+    triangle = (lower_triangle if lower else upper_triangle)(t, offset=0)
+    moved = (chain_tn if transposed else chain_nn)(triangle, out)
+    return -solve_triangular_(A, moved, lower=lower, transposed=transposed)
+
+
+@solve_triangular_.jvp("B")
+def _(t: Any, A: Any, *, lower: bool, transposed: bool) -> Any:
+    return solve_triangular_(A, t, lower=lower, transposed=transposed)
 
 
 def inv(A: Tensor) -> Tensor:

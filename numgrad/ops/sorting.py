@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from numgrad.op import structural
+from numgrad.ops import batching
 from numgrad.ops.axes import MISSING, axis_in
 from numgrad.ops.broadcast import view_as
 from numgrad.value import lift
@@ -32,7 +33,7 @@ def return_type(name: str) -> type[Any]:
 sort_result = return_type("sort")
 
 
-@structural
+@structural(linear=("x",), batch=batching.shifted)
 def pick_along(x: Any, index: Any, *, axis: int) -> Any:
     """Elements at the positions in `index` along a dimension."""
     if x.ndim == 1:
@@ -45,7 +46,7 @@ def _(g: Any, index: Any, *, axis: int, shapes: Any) -> Any:
     return place_along(g, index, axis=axis, shape=shapes[0]), None
 
 
-@structural
+@structural(linear=("x",), batch=batching.shifted)
 def place_along(x: Any, index: Any, *, axis: int, shape: tuple[int, ...]) -> Any:
     """Zeros, with x at the positions in `index` along a dimension, none of them twice."""
     out = np.zeros(shape, x.dtype)
@@ -61,7 +62,7 @@ def _(g: Any, index: Any, *, axis: int) -> Any:
     return pick_along(g, index, axis=axis), None
 
 
-@structural(node="Sort", outputs=2)
+@structural(node="Sort", outputs=2, batch=batching.shifted)
 def sort_along(x: Any, *, axis: int, descending: bool) -> Any:
     """Sorted values, and where they were."""
     index = argsort_along.kernel(x, axis=axis, descending=descending)
@@ -73,7 +74,12 @@ def _(g: Any, out: Any, *, axis: int, shapes: Any) -> Any:
     return place_along(g[0], out[1], axis=axis, shape=shapes[0])
 
 
-@structural
+@sort_along.jvp("x")
+def _(t: Any, out: Any, *, axis: int) -> Any:
+    return pick_along(t, out[1], axis=axis), None
+
+
+@structural(batch=batching.shifted)
 def argsort_along(x: Any, *, axis: int, descending: bool) -> Any:
     """Positions that sort, stable; nan counts as greater than all else."""
     if not x.ndim:

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from numgrad.op import structural
+from numgrad.ops import batching
 from numgrad.ops.arithmetic import abs_, add
 from numgrad.ops.choice import where
+from numgrad.ops.diagonals import diagonal_of
 from numgrad.ops.eigen import diagonal_matrix
 from numgrad.ops.gaps import entangled, quotient, tied, unless_tied
 from numgrad.ops.index import slice_at
+from numgrad.ops.join import cat_along
 from numgrad.ops.lapack import attempt, raise_diverged
 from numgrad.ops.matmul import chain_nn, chain_nt, chain_tn
 from numgrad.ops.matrices import column, matrices, number, result_type, row
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["svd", "svdvals"]
 
 
-@structural(node="LinalgSvd", outputs=3)
+@structural(node="LinalgSvd", outputs=3, batch=batching.leading(2))
 def svd_(x: Any, *, full: bool) -> Any:
     """U, singular values in descending order, and V transposed."""
     compute = partial(np.linalg.svd, full_matrices=full)
@@ -50,6 +53,47 @@ def _(g: Any, out: Any, *, shapes: Any) -> Any:
     for free in (U_free, V_free):
         to_x = to_x if free is None else to_x + free
     return to_x
+
+
+@svd_.jvp("x")
+def _(t: Any, out: Any, *, shapes: Any) -> Any:
+    m, n = shapes[0][-2:]
+    k = min(m, n)
+    s = out[1]
+    U, V = _columns(out[0], 0, k), _columns(matrix_transpose(out[2]), 0, k)
+    s, U, V = (unless_tied(x, out[1], rectangular=m != n, name="svd") for x in (s, U, V))
+    inner = chain_tn(U, chain_nn(t, V))
+    turned = matrix_transpose(inner)
+    last = len(inner.shape) - 1
+    to_s = diagonal_of(inner, offset=0, axes=(last - 1, last))
+    even = 0.5 * (inner + turned) - diagonal_matrix(to_s)
+    odd = 0.5 * (inner - turned)
+    gaps, sums = row(s) - column(s), row(s) + column(s)
+    within = quotient(even, gaps, tied(gaps, s), inner, name="svd")
+    across = quotient(odd, sums, tied(sums, s), inner, name="svd")
+    to_U = _moved(out[0], U, within + across, chain_nn(t, V), s)
+    to_V = _moved(matrix_transpose(out[2]), V, within - across, chain_tn(t, U), s)
+    return to_U, to_s, matrix_transpose(to_V)
+
+
+def _moved(W: Any, first: Any, within: Any, image: Any, s: Any) -> Any:
+    """Tangent of vectors: what turns the first among themselves, and what moves them outside.
+
+    `image` is what the tangent of the matrix makes of the vectors of the other side.
+    """
+    moved = chain_nn(first, within)
+    m, k = first.shape[-2:]
+    if m == k:
+        return moved
+    outside = image - chain_nn(first, chain_tn(first, image))
+    gaps = row(s)
+    moved = moved + quotient(outside, gaps, tied(gaps, s), image, name="svd")
+    size = W.shape[-1]
+    if size == k:
+        return moved
+    others = _columns(W, k, size)
+    beyond = -chain_nn(first, chain_tn(moved, others))
+    return cat_along(moved, beyond, axis=len(moved.shape) - 1)
 
 
 def _thin(W: Any, to_W: Any, k: int) -> tuple[Any, Any, Any]:
@@ -116,7 +160,7 @@ def _inner(left: tuple[Any, Any], right: tuple[Any, Any], to_s: Any, s: Any) -> 
     return where(lost, np.nan, inner) + on_diagonal
 
 
-@structural(node="LinalgSvd")
+@structural(node="LinalgSvd", batch=batching.leading(2))
 def svdvals_(x: Any) -> Any:
     """Singular values in descending order."""
     compute = partial(np.linalg.svd, compute_uv=False)
