@@ -252,7 +252,7 @@ def _structural_of_one(  # noqa: C901 - the hot path, in one piece
     kernel, view = op.kernel, op.view
     plan: Any = None
 
-    def call(x: Any, **metadata: Any) -> Any:
+    def call(x: Any, **metadata: Any) -> Any:  # noqa: C901 - as above
         nonlocal plan
         if type(x) is not Tensor:
             if isinstance(x, Wrapped):
