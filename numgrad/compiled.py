@@ -63,6 +63,17 @@ def vjp(op: Elementwise, needs: tuple[int, ...], code: str, *, strict: bool) -> 
     return tuple(kernels)
 
 
+@functools.cache
+def moving(
+    op: Elementwise, k: int, name: str, root: Expression, code: str, *, strict: bool
+) -> Kernel:
+    """Kernel of an expression that tells how the gradient to parameter k moves with a value."""
+    read = reads(root)
+    parameters = tuple(p for p in ("g", *op.params, "out", "t") if p in read)
+    full = f"{op.name}_vjp_{op.params[k]}_with_{name}" + "_ieee" * strict
+    return _kernel(op, full, parameters, [root], (0,), code)
+
+
 def costly(roots: list[Expression]) -> int:
     """Count the divisions, powers and function calls in expressions, shared ones once."""
     texts = {

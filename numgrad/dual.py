@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from numgrad.batched import on_elements
 from numgrad.levels import DualLevel, inner
-from numgrad.modes import modes, set_modes
+from numgrad.modes import modes, recorded, set_modes
 from numgrad.op import Elementwise
 from numgrad.ops.arithmetic import add
 from numgrad.ops.broadcast import expand_to
@@ -118,7 +118,7 @@ class Dual(Wrapped):
         before = modes()
         quiet = before.recording and self._not_recorded(out, tangents)
         if quiet:
-            set_modes(before._replace(recording=False))
+            set_modes(recorded(before, recording=False))
         try:
             if isinstance(op, Elementwise):
                 found: Any = elementwise_tangent(op, primals, tangents, out)

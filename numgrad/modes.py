@@ -37,6 +37,13 @@ def walking(before: Modes, recorded: bool) -> Modes:
     return before._replace(recording=recorded, on_arrays=not recorded)
 
 
+@functools.cache
+def recorded(before: Modes, recording: bool) -> Modes:
+    """Modes in which tensors compute, with or without being recorded."""
+    inference = before.inference and not recording
+    return before._replace(recording=recording, inference=inference, on_arrays=False)
+
+
 class Transforms(NamedTuple):
     """The transforms that the current thread or task is inside of, from the outermost on."""
 

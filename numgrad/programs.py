@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from numgrad.op import Elementwise
 
 
+# How often an expression runs before a kernel of its own is compiled for it.
+MANY = 100
+
+
 def program(root: Expression, code: str) -> Callable[[dict[str, Any]], Any]:
     """Make what computes an expression for arrays and numbers of a float typecode."""
     if isinstance(root, (int, float)):
@@ -102,4 +106,26 @@ def change(
         total = part if zero else total + part
     if isinstance(total, (int, float)) and total == 0:
         return None
-    return program(total, code)
+    return _warming(op, k, name, total, code, strict=strict)
+
+
+def _warming(
+    op: Elementwise, k: int, name: str, root: Expression, code: str, *, strict: bool
+) -> Callable[[dict[str, Any]], Any]:
+    """Make what runs an expression as a program at first, and by a kernel once it is used a lot."""
+    calls = 0
+    run = program(root, code)
+    kernel: Any = None
+
+    def step(environment: dict[str, Any]) -> Any:
+        nonlocal calls, kernel
+        calls += 1
+        if calls < MANY:
+            return run(environment)
+        if kernel is None:
+            made = compiled.moving(op, k, name, root, code, strict=strict)
+            kernel = made.load(), made.parameters
+        function, parameters = kernel
+        return np.asarray(function(*(environment[p] for p in parameters)))
+
+    return step

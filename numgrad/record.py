@@ -255,10 +255,10 @@ def _structural_of_one(  # noqa: C901 - the hot path, in one piece
     def call(x: Any, **metadata: Any) -> Any:  # noqa: C901 - as above
         nonlocal plan
         if type(x) is not Tensor:
-            if isinstance(x, Wrapped):
-                return wrapped.apply(op, (x,), metadata)
             if modes().on_arrays and not isinstance(x, Value):
                 return _as_arrays(kernel(x if type(x) is ndarray else np.asarray(x), **metadata))
+            if isinstance(x, Wrapped):
+                return wrapped.apply(op, (x,), metadata)
             x = as_tensor(x, op.name)
         a = x.array
         r = kernel(a, **metadata)

@@ -31,9 +31,16 @@ if TYPE_CHECKING:
     Write = Callable[..., Tensor]
 
 
+# Types of arguments that are not wrapped, to be told at a glance.
+_ORDINARY = frozenset({Tensor, float, int, np.ndarray})
+
+
 def concerns(x: Any, args: tuple[Any, ...]) -> bool:
     """Whether the target or one of the arguments is wrapped."""
-    return any(isinstance(a, Wrapped) and isinstance(a.settled(), Wrapped) for a in (x, *args))
+    for a in (x, *args):
+        if type(a) not in _ORDINARY and isinstance(a, Wrapped) and type(a.settled()) is not Tensor:
+            return True
+    return False
 
 
 def write_wrapped(

@@ -15,7 +15,6 @@ from numgrad.mapping import batch, unbatch
 from numgrad.modes import modes, set_modes, walking
 from numgrad.ops.convert import clone, to
 from numgrad.tensor import Tensor, alias
-from numgrad.wrapped import Wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -180,7 +179,13 @@ def _walk(
     retain_graph: bool | None,
     create_graph: bool,
 ) -> Walk:
-    on_tensors = create_graph or any(isinstance(t, Wrapped) for t in (*outputs, *seeds))
+    on_tensors = create_graph
+    for t in outputs:
+        if type(t) is not Tensor:
+            on_tensors = True
+    for t in seeds:
+        if type(t) is not Tensor:
+            on_tensors = True
     walk = Walk(inputs, keep=create_graph or bool(retain_graph), recorded=on_tensors)
     before = modes()
     set_modes(walking(before, create_graph))

@@ -21,7 +21,7 @@ from numgrad.func.arguments import (
 from numgrad.func.compiled import adjoint_for
 from numgrad.func.outside import depends_on_outside
 from numgrad.mapping import retire
-from numgrad.modes import modes, set_modes
+from numgrad.modes import modes, recorded, set_modes
 from numgrad.pytree import tree_flatten, tree_leaves
 from numgrad.tensor import Tensor
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 def call_recorded(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Call a function while gradients are recorded."""
     before = modes()
-    set_modes(before._replace(recording=True, inference=False, on_arrays=False))
+    set_modes(recorded(before, recording=True))
     try:
         return f(*args, **kwargs)
     finally:
