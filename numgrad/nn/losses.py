@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from numgrad import functions
 from numgrad.errors import ShapeError
+from numgrad.ops.batching import is_batched
 from numgrad.ops.losses import squared_error
 from numgrad.ops.reduce import KERNELS, mean, sum
 from numgrad.record import as_tensor
@@ -43,6 +44,7 @@ def mse_loss(input: Tensor, target: Any, *, reduction: str = "mean", weight: Any
     """
     x, y = as_tensor(input, "mse_loss"), as_tensor(target, "mse_loss")
     alike = x.shape == y.shape and x.dtype == y.dtype and x.dtype.char in KERNELS
+    alike = alike and not (is_batched(x) or is_batched(y))
     if alike and weight is None and reduction in {"mean", "sum"}:
         divisor = x.array.size if reduction == "mean" else 1
         return squared_error(x, y, divisor=divisor)  # type: ignore[no-any-return]

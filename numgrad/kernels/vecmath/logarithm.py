@@ -107,8 +107,10 @@ def log(scalar: Any) -> Any:
 def log1p(scalar: Any) -> Any:
     """Make log(1 + x)."""
 
+    zero = scalar(0)
+
     def log1p(x: Any) -> Any:
-        return log1p_sum(x, scalar(0))
+        return x if x == zero else log1p_sum(x, zero)
 
     return log1p
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from numgrad.kernels.intrinsics import fabs, fma, is_odd, negate_by, polynomial
+from numgrad.kernels.intrinsics import fma, is_odd, negate_by, polynomial
 from numgrad.kernels.jit import by_dtype, f8
 
 LIMIT = 2.0**30
@@ -33,7 +33,7 @@ SINE = {
     ),
     np.float32: polynomial(-0.16666655242443085, 0.008332191966474056, -0.00019518769113346934),
 }
-# (cos(r) - 1 + r**2 / 2) / r**4 in r**2.
+# Of cos(r) less its first two terms, by r**4, in r**2.
 COSINE = {
     np.float64: polynomial(
         0.0416666666666666,
@@ -94,13 +94,13 @@ def wave(scalar: Any) -> Any:
 
 
 @by_dtype(without_fma=lambda x: math.sin(x))
-def sin(scalar: Any) -> Any:
+def sin(scalar: Any) -> Any:  # noqa: ARG001 - `wave` is made for the dtype
     """Make sin(x), for x up to the limit."""
     return lambda x: x if x == 0 else wave(x, 0.0)
 
 
 @by_dtype(without_fma=lambda x: math.cos(x))
-def cos(scalar: Any) -> Any:
+def cos(scalar: Any) -> Any:  # noqa: ARG001 - `wave` is made for the dtype
     """Make cos(x), for x up to the limit."""
     return lambda x: wave(x, 1.0)
 
