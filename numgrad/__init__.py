@@ -11,7 +11,7 @@ tensor([2., 4., 6.])
 from __future__ import annotations
 
 import numgrad.methods  # noqa: F401 - gives Tensor its methods
-from numgrad import autograd, errors, func, linalg, nn, optim, random, special
+from numgrad import autograd, errors, func, linalg, nn, optim, random, special, testing
 from numgrad.autograd import (
     enable_grad,
     inference_mode,
@@ -601,6 +601,7 @@ __all__ = [
     "tensor",
     "tensor_split",
     "tensordot",
+    "testing",
     "tile",
     "trace",
     "transpose",

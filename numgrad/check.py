@@ -8,25 +8,24 @@ function of its own: of the inputs, and of the cotangent, in which it is linear.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from numgrad import differences
 from numgrad.samples import ROWS
+from numgrad.testing import gradients as grad
+from numgrad.testing import relative_error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from numgrad.samples import Row
     from numgrad.samples.domains import Array
     from numgrad.tensor import Tensor
 
-# The larger of the two steps; samples are smooth this far around their inputs.
-STEP = 2e-3
 # Largest relative error of a derivative, by order. Differences of rounded values give no more.
 TOLERANCE = {1: 1e-8, 2: 1e-8}
-# Derivatives below this are compared by absolute error: differences see only noise of them.
-SMALLEST = 1e-3
 
 
 class Result(NamedTuple):
@@ -50,18 +49,18 @@ def check_row(row: Row, order: int = 1) -> Result:
     cotangents = [np.asarray(rng.uniform(0.5, 1.5, a.shape)) for a in values(row, arrays)]
     if order == 1:
         exact = gradients(row, arrays, cotangents, positions)
-        numeric = differences(lambda *xs: values(row, xs), arrays, positions, cotangents)
-        return Result(row, order, worst(exact, numeric))
+        numeric = differences.gradients(lambda *xs: values(row, xs), arrays, positions, cotangents)
+        return Result(row, order, relative_error(exact, numeric))
     weights = [np.asarray(rng.uniform(0.5, 1.5, arrays[k].shape)) for k in positions]
     exact = second(row, arrays, cotangents, positions, weights)
     count = len(arrays)
-    numeric = differences(
+    numeric = differences.gradients(
         lambda *xs: gradients(row, xs[:count], xs[count:], positions),
         (*arrays, *cotangents),
         (*positions, *range(count, count + len(cotangents))),
         weights,
     )
-    return Result(row, order, worst(exact, numeric))
+    return Result(row, order, relative_error(exact, numeric))
 
 
 def values(row: Row, arrays: Sequence[Array]) -> list[Array]:
@@ -106,65 +105,6 @@ def second(
     seeds = [ng.tensor(c, requires_grad=True) for c in cotangents]
     first = grad(results, leaves, seeds, create_graph=True)
     return [g.numpy() for g in grad(first, [*leaves, *seeds], weights)]
-
-
-def grad(
-    outputs: Sequence[Tensor], inputs: Sequence[Tensor], seeds: Sequence[Any], **options: Any
-) -> Sequence[Tensor]:
-    """Return gradients, zeros for what depends on nothing."""
-    import numgrad as ng
-
-    pairs = [(y, s) for y, s in zip(outputs, seeds, strict=True) if y.requires_grad]
-    if not pairs:
-        return [ng.zeros_like(x) for x in inputs]
-    reached, given = zip(*pairs, strict=True)
-    return ng.autograd.grad(reached, inputs, given, materialize_grads=True, **options)
-
-
-def differences(
-    function: Callable[..., list[Array]],
-    arrays: Sequence[Array],
-    positions: Iterable[int],
-    weights: Sequence[Array],
-) -> list[Array]:
-    """Finite differences of the weighted sum of a function's results, in some of its arguments."""
-
-    def slope(k: int, place: int, step: float) -> float:
-        below, above = (
-            function(*(shifted(a, place, by) if j == k else a for j, a in enumerate(arrays)))
-            for by in (-step, step)
-        )
-        rise = sum(
-            float(np.sum(w * (b - a))) for w, a, b in zip(weights, below, above, strict=True)
-        )
-        return rise / (2 * step)
-
-    def extrapolated(k: int, place: int) -> float:
-        # Central differences have errors in even powers of the step: this cancels the square.
-        return (4 * slope(k, place, STEP / 2) - slope(k, place, STEP)) / 3
-
-    return [
-        np.array([extrapolated(k, place) for place in range(arrays[k].size)]).reshape(
-            arrays[k].shape
-        )
-        for k in positions
-    ]
-
-
-def shifted(array: Array, place: int, by: float) -> Array:
-    """Copy an array with one element moved."""
-    moved = array.copy()
-    moved.flat[place] += by
-    return moved
-
-
-def worst(exact: Sequence[Array], numeric: Sequence[Array]) -> float:
-    """Largest error of all, relative to the largest number."""
-    largest = max((float(np.max(np.abs(n), initial=0.0)) for n in numeric), default=0.0)
-    errors = [
-        float(np.max(np.abs(e - n), initial=0.0)) for e, n in zip(exact, numeric, strict=True)
-    ]
-    return float(np.max(errors, initial=0.0)) / max(largest, SMALLEST)
 
 
 def run(names: Iterable[str] | None = None) -> bool:

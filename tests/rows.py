@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import numgrad as ng
-from numgrad import check
+from numgrad import testing
 from numgrad.samples import ROWS
 
 ELEMENTWISE = [row for row in ROWS if row.elementwise]
@@ -37,7 +37,7 @@ def differentiated(row, arrays, positions=None, *, create_graph=False):
     tensors = leaves(arrays, positions)
     results = floating(row(*tensors))
     inputs = [tensors[k] for k in positions]
-    found = check.grad(results, inputs, seeds_for(row, results), create_graph=create_graph)
+    found = testing.gradients(results, inputs, seeds_for(row, results), create_graph=create_graph)
     return [r.detach().numpy() for r in results], [g.detach().numpy() for g in found]
 
 

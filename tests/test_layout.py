@@ -20,7 +20,7 @@ PACKAGE = "numgrad"
 # From the bottom up: a part imports from the lines below its own, not from other parts of its line.
 # A part is a module or a package with all its modules. A new one needs a place here.
 LAYERS = (
-    {"errors", "pytree"},
+    {"errors", "pytree", "differences"},
     {"dtypes", "modes"},
     {"value"},
     {"expr"},
@@ -48,7 +48,7 @@ LAYERS = (
     {"methods"},
     {"nn"},
     {"optim", "ufuncs"},
-    {"func"},
+    {"func", "testing"},
     {"adjoint"},
     {"__init__", "warmup"},
     {"samples"},

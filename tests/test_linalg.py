@@ -9,7 +9,8 @@ import pytest
 
 import numgrad as ng
 from numgrad.errors import ShapeError
-from tests.derivatives import assert_derivatives, gradient
+from numgrad.testing import assert_derivatives
+from tests.derivatives import gradient
 
 linalg = ng.linalg
 EYE = np.eye(2)

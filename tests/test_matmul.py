@@ -7,7 +7,8 @@ import pytest
 
 import numgrad as ng
 from numgrad.errors import ShapeError
-from tests.derivatives import assert_derivatives, gradient
+from numgrad.testing import assert_derivatives
+from tests.derivatives import gradient
 
 RNG = np.random.default_rng(11)
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import numgrad as ng
-from numgrad import check
+from numgrad import check, testing
 from numgrad.samples import ROWS
 from tests.rows import (
     assert_equals_reference,
@@ -108,9 +108,11 @@ def test_inputs_and_seeds_are_not_written_to(row):
     seeds = [ng.from_numpy(s).requires_grad_() for s in seeds_for(row, results)]
     held = [*arrays, *(t.detach().numpy() for t in (*seeds, *results))]
     before = [a.tobytes() for a in held]
-    first = check.grad(results, inputs, seeds, create_graph=True)
-    check.grad(first, [*inputs, *seeds], [np.ones(g.shape) for g in first], retain_graph=True)
-    check.grad(results, inputs, seeds)
+    first = testing.gradients(results, inputs, seeds, create_graph=True)
+    testing.gradients(
+        first, [*inputs, *seeds], [np.ones(g.shape) for g in first], retain_graph=True
+    )
+    testing.gradients(results, inputs, seeds)
     assert [a.tobytes() for a in held] == before
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import numgrad as ng
-from numgrad import check, compiled
+from numgrad import compiled, testing
 from numgrad.expr import Symbol, evaluate, inputs
 from numgrad.op import Elementwise
 from numgrad.value import REGISTRY
@@ -79,7 +79,7 @@ def test_python_numbers_stand_for_tensors(row, dtype, number):
         others = tuple(j for j in positions if j != k)
         tensors = leaves(arrays, others)
         results = floating(row(*tensors[:k], number, *tensors[k + 1 :]))
-        found = check.grad(results, [tensors[j] for j in others], seeds_for(row, results))
+        found = testing.gradients(results, [tensors[j] for j in others], seeds_for(row, results))
         filled = [np.full_like(a, number) if j == k else a for j, a in enumerate(arrays)]
         expected, gradients = differentiated(row, filled, others)
         assert {str(t.dtype) for t in (*results, *found)} == {dtype}

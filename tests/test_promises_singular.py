@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import numgrad as ng
-from numgrad import check
+from numgrad import testing
 
 INF, NAN = math.inf, math.nan
 
@@ -122,7 +122,7 @@ def test_second_order(function, x, expected, create_graph):
     x = ng.tensor(x, requires_grad=True)
     y = function(x)
     (first,) = ng.autograd.grad(y, x, ng.ones_like(y), create_graph=True)
-    (second,) = check.grad([first], [x], [ng.ones_like(first)], create_graph=create_graph)
+    (second,) = testing.gradients([first], [x], [ng.ones_like(first)], create_graph=create_graph)
     np.testing.assert_allclose(second.detach().numpy(), expected, atol=1e-14)
 
 

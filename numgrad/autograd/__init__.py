@@ -18,14 +18,18 @@ from numgrad.autograd.grad_modes import (
     set_grad_enabled,
     strict_ieee,
 )
+from numgrad.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
 from numgrad.autograd.gradients import backward, grad
 
 __all__ = [
+    "GradcheckError",
     "backward",
     "enable_grad",
     "forward_ad",
     "functional",
     "grad",
+    "gradcheck",
+    "gradgradcheck",
     "inference_mode",
     "is_grad_enabled",
     "is_inference_mode_enabled",
