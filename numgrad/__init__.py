@@ -11,7 +11,7 @@ tensor([2., 4., 6.])
 from __future__ import annotations
 
 import numgrad.methods  # noqa: F401 - gives Tensor its methods
-from numgrad import autograd, errors, func, linalg, nn, optim, random, special, testing
+from numgrad import autograd, debug, errors, func, linalg, nn, optim, random, special, testing
 from numgrad.autograd import (
     enable_grad,
     inference_mode,
@@ -38,6 +38,10 @@ from numgrad.creation import (
 )
 from numgrad.creation import (
     as_tensor as asarray,
+)
+from numgrad.debug import (
+    graph,
+    profile,
 )
 from numgrad.dtypes import (
     boolean as bool,
@@ -415,6 +419,7 @@ __all__ = [
     "cosh",
     "cumprod",
     "cumsum",
+    "debug",
     "diag",
     "diagonal",
     "digamma",
@@ -461,6 +466,7 @@ __all__ = [
     "get_default_dtype",
     "get_num_threads",
     "grad",
+    "graph",
     "greater",
     "greater_equal",
     "gt",
@@ -546,6 +552,7 @@ __all__ = [
     "pow",
     "power",
     "prod",
+    "profile",
     "rand",
     "rand_like",
     "randint",

@@ -22,6 +22,9 @@ class Modes(NamedTuple):
     strict_ieee: bool = False
     # Ops on arrays give arrays, not tensors: so the rules of a walk run that is not recorded.
     on_arrays: bool = False
+    # Backward tells where what fails was recorded, and whether it makes nan is looked at.
+    anomaly: bool = False
+    check_nan: bool = True
 
 
 _current = ContextVar("numgrad modes", default=Modes())  # noqa: B039 - a NamedTuple is immutable

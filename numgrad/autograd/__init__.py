@@ -9,6 +9,12 @@
 from __future__ import annotations
 
 from numgrad.autograd import forward_ad, functional
+from numgrad.autograd.anomaly import (
+    detect_anomaly,
+    is_anomaly_check_nan_enabled,
+    is_anomaly_enabled,
+    set_detect_anomaly,
+)
 from numgrad.autograd.grad_modes import (
     enable_grad,
     inference_mode,
@@ -24,6 +30,7 @@ from numgrad.autograd.gradients import backward, grad
 __all__ = [
     "GradcheckError",
     "backward",
+    "detect_anomaly",
     "enable_grad",
     "forward_ad",
     "functional",
@@ -31,9 +38,12 @@ __all__ = [
     "gradcheck",
     "gradgradcheck",
     "inference_mode",
+    "is_anomaly_check_nan_enabled",
+    "is_anomaly_enabled",
     "is_grad_enabled",
     "is_inference_mode_enabled",
     "no_grad",
+    "set_detect_anomaly",
     "set_grad_enabled",
     "strict_ieee",
 ]

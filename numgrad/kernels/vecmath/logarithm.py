@@ -106,7 +106,6 @@ def log(scalar: Any) -> Any:
 @by_dtype(without_fma=lambda x: math.log1p(x))
 def log1p(scalar: Any) -> Any:
     """Make log(1 + x)."""
-
     zero = scalar(0)
 
     def log1p(x: Any) -> Any:
