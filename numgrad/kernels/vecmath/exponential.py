@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from numgrad.kernels.intrinsics import add_to_exponent, fma, polynomial
+from numgrad.kernels.intrinsics import add_to_exponent, fabs, fma, polynomial
 from numgrad.kernels.jit import by_dtype
 
 LOG2E = 1.4426950408889634
@@ -16,6 +16,8 @@ LN2 = {
     np.float64: (0.6931471803691238, 1.9082149292705877e-10),
     np.float32: (0.693359375, -0.00021219444),
 }
+# log(2) less the nearest number.
+LN2_REST = {np.float64: 2.3190468138462996e-17, np.float32: -1.904654299957768e-09}
 # What rounds to an integer when it is added.
 ROUNDS = {np.float64: 1.5 * 2.0**52, np.float32: 1.5 * 2.0**23}
 # Below the first exp is 0, above the second inf; a factor in whose steps exponents stay in range.
@@ -78,3 +80,50 @@ def exp(scalar: Any) -> Any:
         return scaled(fma(excess(r) * r, r, r), t, x)
 
     return exp
+
+
+@by_dtype(without_fma=lambda x: math.exp2(x))
+def exp2(scalar: Any) -> Any:
+    """Make 2**x."""
+    excess = EXCESS[scalar]
+    low, high, _ = (scalar(bound * LOG2E) for bound in RANGE[scalar])
+    ln2 = scalar(math.log(2))
+    ln2_rest = scalar(LN2_REST[scalar])
+    rounds = scalar(ROUNDS[scalar])
+
+    def exp2(x: Any) -> Any:
+        x = high if x > high else x
+        x = low if x < low else x
+        t = x + rounds
+        f = x - (t - rounds)
+        r = f * ln2
+        rest = fma(f, ln2_rest, fma(f, ln2, -r))
+        return scaled(fma(excess(r) * r, r, rest) + r, t, x)
+
+    return exp2
+
+
+@by_dtype(without_fma=lambda x: math.expm1(x))
+def expm1(scalar: Any) -> Any:
+    """Make exp(x) - 1."""
+    excess = EXCESS[scalar]
+    _, high, _ = map(scalar, RANGE[scalar])
+    ln2, ln2_rest = map(scalar, LN2[scalar])
+    log2e, rounds = scalar(LOG2E), scalar(ROUNDS[scalar])
+    low, half, small = scalar(-40), scalar(0.5), scalar(np.finfo(scalar).eps / 4)
+
+    def expm1(x: Any) -> Any:
+        y = high if x > high else x
+        y = low if y < low else y
+        t = fma(y, log2e, rounds)
+        k = t - rounds
+        h = fma(-k, ln2, y)
+        r = fma(-k, ln2_rest, h)
+        rest = fma(-k, ln2_rest, h - r)
+        p = fma(excess(r) * r, r, rest) + r
+        # Halved, since 2**k may be beyond the largest number.
+        power = add_to_exponent(half, t)
+        y = fma(power, p, power - half)
+        return x if fabs(x) < small else y + y
+
+    return expm1
