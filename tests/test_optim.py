@@ -11,6 +11,7 @@ import pytest
 import numgrad as ng
 
 SGD, Adam, AdamW = ng.optim.SGD, ng.optim.Adam, ng.optim.AdamW
+RMSprop, Adagrad = ng.optim.RMSprop, ng.optim.Adagrad
 
 
 def square_after(steps, make, start=(1.0, -2.0)):
@@ -41,6 +42,27 @@ BY_HAND = [
     (lambda p: Adam(p, lr=0.1, eps=0.0, maximize=True), 1, 1.1),
     (lambda p: AdamW(p, lr=0.1, eps=0.0, weight_decay=0.5), 1, 0.85),
     (lambda p: Adam(p, lr=0.1, eps=1.0), 1, 1 - 0.1 * 2 / 3),
+    # Mean of squares 0.25 * 4 = 1.
+    (lambda p: RMSprop(p, lr=0.1, alpha=0.75, eps=0.0), 1, 0.8),
+    # The mean is 1, too, that of gradients 0.5: variance 0.75.
+    (
+        lambda p: RMSprop(p, lr=0.1, alpha=0.75, eps=0.0, centered=True),
+        1,
+        1 - 0.2 / math.sqrt(0.75),
+    ),
+    # Steps 0.2 and 0.5 * 2 + 1.6 / sqrt(0.75 + 0.64) of 0.1.
+    (
+        lambda p: RMSprop(p, lr=0.1, alpha=0.75, eps=0.0, momentum=0.5),
+        2,
+        0.8 - 0.1 * (1 + 1.6 / math.sqrt(0.75 + 0.64)),
+    ),
+    (lambda p: Adagrad(p, lr=0.1, eps=0.0), 1, 0.9),
+    (
+        lambda p: Adagrad(p, lr=0.1, lr_decay=1.0, eps=0.0),
+        2,
+        0.9 - 0.05 * 1.8 / math.sqrt(4 + 3.24),
+    ),
+    (lambda p: Adagrad(p, lr=0.1, initial_accumulator_value=5.0, eps=0.0), 1, 1 - 0.1 * 2 / 3),
     # Without memory Adam goes by the sign of the gradient.
     (lambda p: Adam(p, lr=0.1, betas=(0.0, 0.0), eps=0.0), 4, 0.6),
     # g = 2, then 1.8: m = 0.19 / 0.19 * ..., by the definition.
@@ -79,6 +101,13 @@ OPTIONS = [
     ("AdamW", {"lr": 0.05}),
     ("AdamW", {"lr": 0.05, "weight_decay": 0.3, "amsgrad": True}),
     ("AdamW", {"lr": 0.05, "maximize": True}),
+    ("RMSprop", {}),
+    ("RMSprop", {"lr": 0.05, "alpha": 0.9, "eps": 1e-3, "weight_decay": 0.1, "momentum": 0.9}),
+    ("RMSprop", {"lr": 0.05, "centered": True}),
+    ("RMSprop", {"lr": 0.05, "centered": True, "momentum": 0.5, "maximize": True}),
+    ("Adagrad", {}),
+    ("Adagrad", {"lr": 0.1, "lr_decay": 0.1, "weight_decay": 0.1, "eps": 1e-3}),
+    ("Adagrad", {"lr": 0.1, "initial_accumulator_value": 2.0, "maximize": True}),
 ]
 
 
@@ -106,7 +135,7 @@ def test_twenty_steps_equal_pytorch(name, options, dtype):
         np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=rtol, atol=rtol)
 
 
-@pytest.mark.parametrize("make", [lambda p: SGD(p, momentum=0.9), Adam])
+@pytest.mark.parametrize("make", [lambda p: SGD(p, momentum=0.9), Adam, RMSprop, Adagrad])
 @pytest.mark.parametrize(
     "layout",
     [lambda a: a, lambda a: a.T, lambda a: a[::2], lambda a: a[:, 1:3], lambda a: a[::-1, ::-1]],
@@ -239,7 +268,9 @@ def test_add_param_group():
     assert (x.item(), y.item()) == (1.0, 0.5)
 
 
-@pytest.mark.parametrize("make", [lambda p: SGD(p, lr=0.1, momentum=0.9), lambda p: Adam(p, 0.1)])
+@pytest.mark.parametrize(
+    "make", [lambda p: SGD(p, lr=0.1, momentum=0.9), lambda p: Adam(p, 0.1), Adagrad, RMSprop]
+)
 def test_state_goes_on_where_it_was_saved(make, tmp_path):
     def step(x, optimizer):
         optimizer.zero_grad()
@@ -309,6 +340,8 @@ REFUSED = [
     (lambda: Adam([leaf()], eps=-1.0), ValueError, "eps"),
     (lambda: Adam([leaf()], betas=(1.0, 0.9)), ValueError, "betas"),
     (lambda: AdamW([leaf()], betas=(0.9, -0.1)), ValueError, r"AdamW\(\) takes betas"),
+    (lambda: RMSprop([leaf()], alpha=-0.1), ValueError, r"RMSprop\(\) takes alpha of at least 0"),
+    (lambda: Adagrad([leaf()], lr_decay=-0.1), ValueError, "lr_decay"),
     (lambda: SGD([{"lr": 0.1}]), TypeError, "groups as dicts with 'params'"),
 ]
 
