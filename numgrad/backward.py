@@ -173,7 +173,7 @@ class Walk:
                 gradients = plan.pull_recorded(node, g)
                 if node.shapes is not None:
                     gradients = fitted(gradients, node, recorded=True)
-                pairs = zip(edges, gradients, strict=True)
+                pairs = zip(edges, gradients)  # noqa: B905 - the hot loop
             elif single is not None:
                 value = plan.pull_strict(node, g, own) if strict else plan.pull(node, g, own)
                 if node.shapes is not None and value is not None:
@@ -184,7 +184,7 @@ class Walk:
                 gradients = (plan.pull_strict if strict else plan.pull)(node, g, own)
                 if node.shapes is not None:
                     gradients = fitted(gradients, node, recorded=False)
-                pairs = zip(edges, gradients, strict=True)
+                pairs = zip(edges, gradients)  # noqa: B905 - the hot loop
             for edge, value in pairs:
                 if edge is None:
                     continue

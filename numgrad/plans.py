@@ -177,25 +177,56 @@ def _several(
     # The last kernel may overwrite the cotangent if nothing else is to have it.
     last = len(steps) - 1 if steps and not identity and len(steps[-1][2]) == 1 else None
 
+    if not steps:
+        given = [0 if k in identity else None for k in range(width)]
+        return lambda _node, g, _owned: [None if k is None else g for k in given]
+
+    if all(len(gives) == 1 for _, _, gives in steps):
+        return _one_by_one(width, identity, steps, last)
+
+    def pull(node: Node, g: Any, _owned: bool) -> Any:
+        saved: Any = node.saved
+        results: list[Any] = [None] * width
+        for k in identity:
+            results[k] = g
+        for kernel, reads, gives in steps:
+            values = [g]
+            for k in reads:
+                value = saved[k]
+                values.append(value.array if type(value) is Tensor else value)
+            result = kernel(*values)
+            for k, each in zip(gives, result if len(gives) > 1 else (result,), strict=True):
+                results[k] = each if type(each) is ndarray else np.asarray(each)
+        return results
+
+    return pull
+
+
+def _one_by_one(
+    width: int, identity: tuple[int, ...], steps: list[Any], last: int | None
+) -> Callable[[Node, Any, bool], Any]:
+    """Make the pull of several gradients by a kernel each."""
+    kernels = [
+        (kernel, reads[0] if len(reads) == 1 else None, reads, gives[0], position == last)
+        for position, (kernel, reads, gives) in enumerate(steps)
+    ]
+
     def pull(node: Node, g: Any, owned: bool) -> Any:
         saved: Any = node.saved
         results: list[Any] = [None] * width
         for k in identity:
             results[k] = g
-        for position, (kernel, reads, gives) in enumerate(steps):
-            values = [g]
-            for k in reads:
-                value = saved[k]
-                values.append(value.array if type(value) is Tensor else value)
-            if owned and position == last:
-                results[gives[0]] = kernel(*values, g)
-                continue
-            result = kernel(*values)
-            if len(gives) == 1:
-                results[gives[0]] = result if type(result) is ndarray else np.asarray(result)
+        for kernel, read, reads, k, overwrites in kernels:
+            if read is None:
+                values = [saved[at] for at in reads]
+                values = [v.array if type(v) is Tensor else v for v in values]
+                result = kernel(g, *values, g) if overwrites and owned else kernel(g, *values)
             else:
-                for k, each in zip(gives, result, strict=True):
-                    results[k] = np.asarray(each)
+                value = saved[read]
+                if type(value) is Tensor:
+                    value = value.array
+                result = kernel(g, value, g) if overwrites and owned else kernel(g, value)
+            results[k] = result if type(result) is ndarray else np.asarray(result)
         return results
 
     return pull
