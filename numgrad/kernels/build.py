@@ -28,9 +28,13 @@ from numgrad.kernels.intrinsics import load_b1, load_f4, load_f8, load_i8
 from numgrad.kernels.intrinsics import store_b1, store_f4, store_f8, store_i8
 from numgrad.kernels.jit import f4, f8, inline, outlined
 from numgrad.kernels.scalar import digamma, floor_divide, polygamma, remainder
-from numgrad.kernels.vecmath.exponential import exp
+from numgrad.kernels.vecmath.error import erf, erfc
+from numgrad.kernels.vecmath.exponential import exp, exp2, expm1
+from numgrad.kernels.vecmath.hyperbolic import acosh, asinh, atanh, cosh, sinh, tanh
+from numgrad.kernels.vecmath.inverse import acos, asin, atan, atan2, hypot
 from numgrad.kernels.vecmath.logarithm import log, log1p, log2, log10
-from numgrad.kernels.vecmath.trigonometric import LIMIT, cos, sin, tan
+from numgrad.kernels.vecmath.power import cbrt, power
+from numgrad.kernels.vecmath.trigonometric import LIMIT_f4, LIMIT_f8, cos, sin, tan
 """
 
 _ROOT = Path(__file__).parents[2]

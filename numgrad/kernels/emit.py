@@ -21,7 +21,7 @@ SUFFIX = {"d": "f8", "f": "f4", "?": "b1", "l": "i8"}
 
 # Functions that vectorise for arguments up to a limit, see numgrad.kernels.vecmath.trigonometric.
 _LIMITED = re.compile(r"\b(sin|cos|tan)\((\w+)\)")
-_UNLIMITED = r"(math.\1(\2) if fabs(\2) > LIMIT else \1(\2))"
+_UNLIMITED = r"(math.\1(\2) if fabs(\2) > LIMIT_{dtype} else \1(\2))"
 
 _PLAIN = """\
 def loop(args, dims, steps, data):
@@ -76,9 +76,10 @@ def elementwise_source(parameters: Sequence[str], roots: Sequence[Expression], t
     needed = frozenset().union(*map(reads, (e for e in limited if isinstance(e, Symbol))))
     statements, values = _statements(limited, dtype)
     check = [line for name, line in loads.items() if name in needed]
-    check += [*statements, *(f"large |= fabs({value}) > LIMIT" for value in dict.fromkeys(values))]
+    check += [*statements, *(f"large |= fabs({value}) > LIMIT_{dtype}" for value in dict.fromkeys(values))]
+    unlimited = _UNLIMITED.format(dtype=dtype)
     return _IN_BLOCKS.format(
-        careful=_indented([_LIMITED.sub(_UNLIMITED, line) for line in body], 8),
+        careful=_indented([_LIMITED.sub(unlimited, line) for line in body], 8),
         check=_indented(check, 12),
         body=_indented(body, 12),
     )

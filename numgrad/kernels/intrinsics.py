@@ -145,24 +145,41 @@ def fmod(typing: Any, x: Any, y: Any) -> Any:
 def polynomial(*coefficients: float) -> Any:
     """Make a polynomial of one float, from its coefficients, that of the highest power last.
 
-    Horner's rule, each step rounded once where the processor can do that.
+    Each step is rounded once where the processor can do that. The last steps are Horner's rule, for
+    their rounding shows. Those before run in two chains, of even and odd powers: one would take
+    longer than what the processor can do ahead of it.
     """
 
     @intrinsic
     def function(typing: Any, x: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             (x,) = arguments
-            *others, total = [ir.Constant(x.type, _rounded(c, x.type)) for c in coefficients]
-            for c in reversed(others):
-                if cpu.has_fma():
-                    total = builder.fma(total, x, c)
-                else:
-                    total = builder.fadd(builder.fmul(total, x), c)
-            return total
+            constants = [ir.Constant(x.type, _rounded(c, x.type)) for c in coefficients]
+            last, rest = constants[:_LAST_STEPS], constants[_LAST_STEPS:]
+            if len(rest) < _SHORT:
+                return _horner(builder, x, constants)
+            square = builder.fmul(x, x)
+            even, odd = (_horner(builder, square, rest[k::2]) for k in range(2))
+            return _horner(builder, x, [*last, _multiply_add(builder, odd, x, even)])
 
         return (x(x), generate) if x in _BITS else None
 
     return function
+
+
+# How polynomials are split, see above.
+_LAST_STEPS, _SHORT = 3, 6
+
+
+def _horner(builder: Any, x: Any, coefficients: Sequence[Any]) -> Any:
+    *others, total = coefficients
+    for c in reversed(others):
+        total = _multiply_add(builder, total, x, c)
+    return total
+
+
+def _multiply_add(builder: Any, x: Any, y: Any, z: Any) -> Any:
+    return builder.fma(x, y, z) if cpu.has_fma() else builder.fadd(builder.fmul(x, y), z)
 
 
 def _rounded(number: float, kind: Any) -> float:
@@ -183,9 +200,10 @@ def table(values: Sequence[float]) -> Any:
             (t,) = arguments
             kind = ir.ArrayType(t.type, len(values))
             elements = [ir.Constant(t.type, _rounded(v, t.type)) for v in values]
-            data = context.insert_unique_const(
-                builder.module, ".table", ir.Constant(kind, elements)
-            )
+            module = builder.module
+            data = ir.GlobalVariable(module, kind, module.get_unique_name(".table"))
+            data.linkage, data.global_constant = "internal", True
+            data.initializer = ir.Constant(kind, elements)
             bits = _as_integer(builder, t)
             place = builder.and_(bits, bits.type(len(values) - 1))
             place = builder.zext(place, _INT64) if bits.type != _INT64 else place
@@ -268,16 +286,13 @@ def is_odd(typing: Any, t: Any) -> Any:
 
 
 @intrinsic
-def negate_by(typing: Any, x: Any, t: Any) -> Any:
-    """x, or -x where the lowest bit but one of t is 1."""
+def negate_if_odd(typing: Any, x: Any, t: Any) -> Any:
+    """x, or -x where the lowest bit of t is 1."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         x, t = arguments
-        bits, sign = _as_integer(builder, x), _as_integer(builder, t)
-        if sign.type != bits.type:
-            sign = builder.trunc(sign, bits.type)
-        sign = builder.and_(sign, bits.type(2))
-        moved = builder.shl(sign, bits.type(bits.type.width - 2))
-        return builder.bitcast(builder.xor(bits, moved), x.type)
+        bits = _as_integer(builder, x)
+        sign = builder.shl(_as_integer(builder, t), bits.type(bits.type.width - 1))
+        return builder.bitcast(builder.xor(bits, sign), x.type)
 
-    return (x(x, t), generate) if x in _BITS and t in (x, types.float64) else None
+    return (x(x, t), generate) if x in _BITS and x == t else None

@@ -17,7 +17,7 @@ from numgrad.ops.exponential import exp, log1p
 TWO_OVER_ROOT_PI = 2 / math.sqrt(math.pi)
 
 
-@elementwise("math.erf({0})")
+@elementwise("erf({0})")
 def erf(x: Any) -> Any:
     """Error function, element by element: 2 / sqrt(pi) times the integral of exp(-t**2) to x."""
 
@@ -27,7 +27,7 @@ def _(x: Any, out: Any) -> Any:
     return TWO_OVER_ROOT_PI * exp(-x * x)
 
 
-@elementwise("math.erfc({0})")
+@elementwise("erfc({0})")
 def erfc(x: Any) -> Any:
     """1 - erf(x) without cancellation where x is large, element by element."""
 

@@ -131,7 +131,7 @@ def _(x: Any, out: Any) -> Any:
     return sinh(x)
 
 
-@elementwise("math.tanh({0})")
+@elementwise("tanh({0})")
 def tanh(x: Any) -> Any:
     """Hyperbolic tangent, element by element."""
 

@@ -127,3 +127,28 @@ def expm1(scalar: Any) -> Any:
         return x if fabs(x) < small else y + y
 
     return expm1
+
+
+@by_dtype
+def exp_sum(scalar: Any) -> Any:
+    """Make (x, rest, y, y_rest) -> exp(x + rest) * (y + y_rest), for rests that are small."""
+    excess = EXCESS[scalar]
+    low, high, large = map(scalar, RANGE[scalar])
+    ln2, ln2_rest = map(scalar, LN2[scalar])
+    log2e, rounds, small = map(scalar, (LOG2E, ROUNDS[scalar], 1 / RANGE[scalar][2]))
+
+    def exp_sum(x: Any, rest: Any, y: Any, y_rest: Any) -> Any:
+        x = high if x > high else x
+        x = low if x < low else x
+        t = fma(x, log2e, rounds)
+        k = t - rounds
+        h = fma(-k, ln2, x)
+        r = fma(-k, ln2_rest, h)
+        lost = fma(-k, ln2_rest, h - r) + rest
+        whole = r + lost
+        lost -= whole - r
+        p = fma(excess(whole) * whole, whole, lost) + whole
+        power = add_to_exponent(large if x < 0 else small, t)
+        return (y + fma(y, p, y_rest)) * power * (small if x < 0 else large)
+
+    return exp_sum

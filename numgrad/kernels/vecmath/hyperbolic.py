@@ -9,7 +9,7 @@ import numpy as np
 
 from numgrad.kernels.intrinsics import add_to_exponent, copysign, fabs, fma, polynomial, sqrt
 from numgrad.kernels.jit import by_dtype
-from numgrad.kernels.vecmath.exponential import LN2, LOG2E, ROUNDS, expm1
+from numgrad.kernels.vecmath.exponential import EXCESS, LN2, LOG2E, ROUNDS
 from numgrad.kernels.vecmath.logarithm import log1p_sum
 
 # From here on tanh rounds to 1; from the second sinh and cosh are inf.
@@ -42,13 +42,29 @@ COSH = {
 @by_dtype(without_fma=lambda x: math.tanh(x))
 def tanh(scalar: Any) -> Any:
     """Make tanh(x)."""
-    large, two = scalar(LARGE[scalar][0]), scalar(2)
+    excess = EXCESS[scalar]
+    large = scalar(LARGE[scalar][0])
+    ln2, ln2_rest = map(scalar, LN2[scalar])
+    log2e, rounds, one, half = map(scalar, (LOG2E, ROUNDS[scalar], 1, 0.5))
 
     def tanh(x: Any) -> Any:
         a = fabs(x)
         a = large if a > large else a
-        e = expm1(a + a)
-        return copysign(e / (e + two), x)
+        a += a
+        t = fma(a, log2e, rounds)
+        k = t - rounds
+        h = fma(-k, ln2, a)
+        r = fma(-k, ln2_rest, h)
+        s = fma(excess(r) * r, r, fma(-k, ln2_rest, h - r))
+        p = r + s
+        # (exp(2 * a) - 1) / 2 as the sum of two floats, divided by itself and 1: 1 - y is then
+        # one over that.
+        power = add_to_exponent(half, t)
+        n = fma(power, p, power - half)
+        rest = fma(power, p, (power - half) - n) + power * (s - (p - r))
+        y = n / (n + one)
+        lack = one - y
+        return copysign(fma(rest * lack, lack, y), x)
 
     return tanh
 

@@ -11,18 +11,36 @@ from typing import Any
 
 import numpy as np
 
-from numgrad.kernels.intrinsics import fma, is_odd, negate_by, polynomial
-from numgrad.kernels.jit import by_dtype, f8
+from numgrad.kernels.intrinsics import fma, is_odd, negate_if_odd, polynomial
+from numgrad.kernels.jit import by_dtype
+from numgrad.kernels.vecmath.exponential import ROUNDS
 
-LIMIT = 2.0**30
-TWO_OVER_PI = 0.6366197723675814
-# pi / 2 in three parts.
-HALF_PI = (1.5707963267948966, 6.123233995736766e-17, -1.4973849048591833e-33)
-# What rounds to an integer when it is added. float32 is reduced in float64, which is exact enough.
-ROUNDS = 1.5 * 2.0**52
+LIMIT = {np.float64: 2.0**30, np.float32: 2.0**16}
+LIMIT_f8, LIMIT_f4 = LIMIT[np.float64], LIMIT[np.float32]
+# pi in three parts; half of each is one of pi / 2.
+PI = {
+    np.float64: (3.141592653589793, 1.2246467991473532e-16, -2.9947698097183397e-33),
+    np.float32: (3.1415927410125732, -8.742277657347586e-08, -3.4302490200117637e-15),
+}
 
-# (sin(r) / r - 1) / r**2 in r**2, for |r| <= pi / 4.
+# (sin(r) / r - 1) / r**2 in r**2, for |r| <= pi / 2.
 SINE = {
+    np.float64: polynomial(
+        -0.16666666666666666,
+        0.008333333333333207,
+        -0.0001984126984121248,
+        2.7557319211568885e-06,
+        -2.5052106904321695e-08,
+        1.6058940994329002e-10,
+        -7.643019075593856e-13,
+        2.7214153776532843e-15,
+    ),
+    np.float32: polynomial(
+        -0.16666659712791443, 0.008333069272339344, -0.00019809776858892292, 2.606095677037956e-06
+    ),
+}
+# The same for |r| <= pi / 4, and (cos(r) - 1 + r**2 / 2) / r**4.
+NEAR_SINE = {
     np.float64: polynomial(
         -0.16666666666666632,
         0.008333333333322486,
@@ -33,8 +51,7 @@ SINE = {
     ),
     np.float32: polynomial(-0.16666655242443085, 0.008332191966474056, -0.00019518769113346934),
 }
-# Of cos(r) less its first two terms, by r**4, in r**2.
-COSINE = {
+NEAR_COSINE = {
     np.float64: polynomial(
         0.0416666666666666,
         -0.0013888888888874474,
@@ -47,72 +64,76 @@ COSINE = {
 }
 
 
-@by_dtype(returns=(f8, None, None))
-def quarters(scalar: Any) -> Any:
-    """Make x -> (t, r, rest), with x = k * pi / 2 + r + rest, |r| <= pi / 4, for the k in t."""
-    high, middle, low = HALF_PI
+@by_dtype(returns=(None, None))
+def less_multiple(scalar: Any) -> Any:
+    """Make (x, k, unit) -> x - k * unit * pi as the sum of two floats, for a unit of 1 or 1/2.
 
-    def quarters(x: Any) -> Any:
-        t = fma(x, TWO_OVER_PI, ROUNDS)
-        k = t - ROUNDS
-        # Each step is exact: near multiples of pi / 2 nearly all of x cancels.
-        h = fma(-k, high, x)
-        p = k * middle
+    Each step is exact: near the multiple nearly all of x cancels.
+    """
+    high, middle, low = map(scalar, PI[scalar])
+
+    def less_multiple(x: Any, k: Any, unit: Any) -> Any:
+        h = fma(-k, unit * high, x)
+        p = k * (unit * middle)
         r = h - p
         b = r - h
         lost = (h - (r - b)) - (p + b)
-        return t, r, lost - fma(k, low, fma(k, middle, -p))
+        return r, lost - fma(k, unit * low, fma(k, unit * middle, -p))
 
-    def single_quarters(x: Any) -> Any:
-        wide = np.float64(x)
-        t = fma(wide, TWO_OVER_PI, ROUNDS)
-        k = t - ROUNDS
-        r = fma(-k, middle, fma(-k, high, wide))
-        narrow = np.float32(r)
-        return t, narrow, np.float32(r - narrow)
-
-    return quarters if scalar is np.float64 else single_quarters
+    return less_multiple
 
 
 @by_dtype
-def wave(scalar: Any) -> Any:
-    """Make (x, shift) -> sin(x + shift * pi / 2), for a shift of 0 or 1 in float64."""
-    sine, cosine = SINE[scalar], COSINE[scalar]
-    half, one = scalar(0.5), scalar(1)
+def half_wave(scalar: Any) -> Any:
+    """Make (r, rest) -> sin(r + rest), for r from -pi / 2 to pi / 2."""
+    sine = SINE[scalar]
+    half = scalar(0.5)
 
-    def wave(x: Any, shift: Any) -> Any:
-        t, r, rest = quarters(x)
-        t += shift
+    def half_wave(r: Any, rest: Any) -> Any:
         z = r * r
-        h = half * z
-        w = one - h
-        c = w + (((one - w) - h) + fma(z * z, cosine(z), -r * rest))
-        s = r + fma(sine(z), z * r, fma(-h, rest, rest))
-        return negate_by(c if is_odd(t) else s, t)
+        # The slope, for the rest: near the ends, where it is far from this, the rest is too small
+        # to show.
+        return r + fma(sine(z), z * r, fma(-half * z, rest, rest))
 
-    return wave
+    return half_wave
 
 
 @by_dtype(without_fma=lambda x: math.sin(x))
-def sin(scalar: Any) -> Any:  # noqa: ARG001 - `wave` is made for the dtype
+def sin(scalar: Any) -> Any:
     """Make sin(x), for x up to the limit."""
-    return lambda x: x if x == 0 else wave(x, 0.0)
+    per_pi, rounds, one = map(scalar, (1 / math.pi, ROUNDS[scalar], 1))
+
+    def sin(x: Any) -> Any:
+        t = fma(x, per_pi, rounds)
+        r, rest = less_multiple(x, t - rounds, one)
+        return x if x == 0 else negate_if_odd(half_wave(r, rest), t)
+
+    return sin
 
 
 @by_dtype(without_fma=lambda x: math.cos(x))
-def cos(scalar: Any) -> Any:  # noqa: ARG001 - `wave` is made for the dtype
+def cos(scalar: Any) -> Any:
     """Make cos(x), for x up to the limit."""
-    return lambda x: wave(x, 1.0)
+    per_pi, rounds, half, one = map(scalar, (1 / math.pi, ROUNDS[scalar], 0.5, 1))
+
+    def cos(x: Any) -> Any:
+        # As the sine of x + pi / 2.
+        t = fma(x, per_pi, -half) + rounds
+        r, rest = less_multiple(x, (t - rounds) + half, one)
+        return -negate_if_odd(half_wave(r, rest), t)
+
+    return cos
 
 
 @by_dtype(without_fma=lambda x: math.tan(x))
 def tan(scalar: Any) -> Any:
     """Make tan(x), for x up to the limit."""
-    sine, cosine = SINE[scalar], COSINE[scalar]
-    half, one = scalar(0.5), scalar(1)
+    sine, cosine = NEAR_SINE[scalar], NEAR_COSINE[scalar]
+    per_half_pi, rounds, half, one = map(scalar, (2 / math.pi, ROUNDS[scalar], 0.5, 1))
 
     def tan(x: Any) -> Any:
-        t, r, rest = quarters(x)
+        t = fma(x, per_half_pi, rounds)
+        r, rest = less_multiple(x, t - rounds, half)
         odd = is_odd(t)
         z = r * r
         h = half * z
