@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from numgrad import compiled
+from numgrad import compiled, hooks
 from numgrad.modes import modes, set_modes
 from numgrad.ops.arithmetic import add
 from numgrad.ops.broadcast import cast, sum_to
@@ -23,7 +23,7 @@ from numgrad.tensor import Tensor, alias
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from numgrad.tape import Edge
+    from numgrad.tape import Edge, Plan
 
 
 ndarray = np.ndarray
@@ -39,6 +39,11 @@ class Walk:
     # Gradients of computed tensors that are among the inputs, or retain theirs.
     captured: dict[Any, Any]
     retained: list[tuple[Tensor, Any]] | None = None
+    # Whether what is done on the way can be differentiated in turn.
+    create_graph = False
+    # Nodes on the way, and what hooks on several tensors have seen.
+    counts: dict[Node, int]
+    multiple: dict[Any, Any] | None = None
 
     def __init__(self, inputs: Sequence[Tensor] | None, *, keep: bool, recorded: bool) -> None:
         self.keep = keep
@@ -64,7 +69,7 @@ class Walk:
                     starts.append(node)
         if self.wanted is not None:
             self.restrict(starts)
-        counts = self.count(starts)
+        self.counts = counts = self.count(starts)
         if self.recorded:
             seeds = [alias(s, None) if type(s) is ndarray else s for s in seeds]
             if modes().on_arrays:
@@ -161,7 +166,7 @@ class Walk:
                 g = None if g is None and not any(r is not None for r in rest) else (g, *rest)
                 own = False
             if wanted is not None or node.extra is not None:
-                self.capture(node, g)
+                g, plan = self.arrive(node, g, own)
                 own = False
                 if pulled is not None and node not in pulled:
                     continue
@@ -240,6 +245,40 @@ class Walk:
             fresh = True
         if fresh:
             self.owned.add(key)
+
+    def arrive(self, node: Node, g: Any, own: bool) -> tuple[Any, Plan]:
+        """Do what is rare when a cotangent has arrived: hooks, and noting it.
+
+        Returns the cotangent to go on with, and the plan to pull it by.
+        """
+        extra, plan = node.extra, node.plan
+        if extra is None:
+            self.capture(node, g)
+            return g, plan
+        if extra.hooks is not None:
+            g = self.hooked(extra.hooks, g, several=plan.outputs > 1, own=own)
+        self.capture(node, g)
+        if g is None or (self.pulled is not None and node not in self.pulled):
+            return g, plan
+        if extra.prehooks:
+            g = hooks.through_prehooks(node, extra.prehooks, g, recorded=self.recorded)
+        if extra.posthooks:
+            plan = hooks.HookedPlan(plan, extra.posthooks, fitted)
+        return g, plan
+
+    def hooked(self, table: dict[int, Any], g: Any, *, several: bool, own: bool) -> Any:
+        """Pass the cotangents of a node's results through the hooks of these tensors."""
+        values = list(g) if several and g is not None else [g]
+        for number, found in table.items():
+            if number and not several:
+                continue
+            each = values[number] if number < len(values) else None
+            each = hooks.through_tensor_hooks(
+                found, each, self, owned=own, recorded=self.recorded
+            )
+            if number < len(values):
+                values[number] = each
+        return tuple(values) if several and g is not None else values[0]
 
     def capture(self, node: Node, g: Any) -> None:
         """Note the cotangents of results that are wanted or that retain theirs."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from numgrad import functions, inplace, numpy_protocol, serialization
+from numgrad import functions, hooks, inplace, numpy_protocol, serialization
 from numgrad.autograd import gradients
 from numgrad.ops import (
     closeness,
@@ -131,6 +131,8 @@ OTHER_NAMES: dict[str, Any] = {
     "swapdims": permute.swapaxes,
     "view_as": shape.view_like,
     "backward": _backward,
+    "register_hook": hooks.register_hook,
+    "register_post_accumulate_grad_hook": hooks.register_post_accumulate_grad_hook,
     "__neg__": functions.neg,
     "__abs__": functions.abs,
     "__getitem__": index.getitem,

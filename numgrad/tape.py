@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import numpy as np
 
+from numgrad.handles import Hooks
+
 if TYPE_CHECKING:
     import weakref
     from collections.abc import Callable
 
+    from numgrad.handles import Hook, RemovableHandle
     from numgrad.tensor import Tensor
 
     Edge: TypeAlias = "Node | Output | Tensor | None"
@@ -71,13 +74,25 @@ class Plan:
 
 
 class Extra:
-    """What few nodes have: tensors that retain their gradient, counters of written results."""
+    """What few nodes have: tensors that retain their gradient, counters of written results, hooks.
 
-    __slots__ = ("out_counters", "retained")
+    The walk asks for it once a node, and looks further only where there is one.
+    """
+
+    __slots__ = ("hooks", "origin", "out_counters", "packed", "posthooks", "prehooks", "retained")
 
     def __init__(self) -> None:
         self.retained: list[tuple[int, weakref.ref[Tensor]]] = []
         self.out_counters: dict[int, tuple[Counter, int]] = {}
+        # Number of a result -> hooks of that tensor.
+        self.hooks: dict[int, Hooks] | None = None
+        # Hooks of the node, before and after its vjp.
+        self.prehooks: Hooks | None = None
+        self.posthooks: Hooks | None = None
+        # Whether some saved values are `Packed`.
+        self.packed = False
+        # The node that this one stands in for, with its saved values unpacked.
+        self.origin: Node | None = None
 
 
 class Node:
@@ -111,6 +126,22 @@ class Node:
     def next_functions(self) -> tuple[tuple[Node | AccumulateGrad | None, int], ...]:
         """Where the gradients go, one `(node, output number)` an input."""
         return tuple(_edge_as_pair(edge) for edge in self.edges)
+
+    def register_hook(self, hook: Hook) -> RemovableHandle:
+        """Let `hook(grad_inputs, grad_outputs)` see, and replace, what the node's vjp gives."""
+        if self.extra is None:
+            self.extra = Extra()
+        if self.extra.posthooks is None:
+            self.extra.posthooks = Hooks()
+        return self.extra.posthooks.add(hook)
+
+    def register_prehook(self, hook: Hook) -> RemovableHandle:
+        """Let `hook(grad_outputs)` see, and replace, what the node's vjp is given."""
+        if self.extra is None:
+            self.extra = Extra()
+        if self.extra.prehooks is None:
+            self.extra.prehooks = Hooks()
+        return self.extra.prehooks.add(hook)
 
     def __getattr__(self, name: str) -> Any:
         """Give saved values under PyTorch's names: `_saved_self`, `_saved_other`, `_saved_result`.
@@ -174,8 +205,19 @@ class AccumulateGrad:
 
     __slots__ = ("variable",)
 
+    # Registers a hook of the leaf, told when it runs; set by numgrad.hooks.
+    register: Callable[[AccumulateGrad, str, Hook], RemovableHandle]
+
     def __init__(self, variable: Tensor) -> None:
         self.variable = variable
+
+    def register_prehook(self, hook: Hook) -> RemovableHandle:
+        """Let `hook(grad_outputs)` see, and replace, what is to be added to `.grad`."""
+        return self.register("before", hook)
+
+    def register_hook(self, hook: Hook) -> RemovableHandle:
+        """Let `hook((), grad_outputs)` see what was added to `.grad`."""
+        return self.register("after", hook)
 
     def __repr__(self) -> str:
         return f"<AccumulateGrad object at {id(self.variable):#x}>"

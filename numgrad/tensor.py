@@ -42,6 +42,8 @@ class Tensor(Convertible):
     # For a view: the tensor whose memory it is, and that tensor's edge when the view was taken.
     _base: Tensor | None = None
     _base_edge: Node | Output | None = None
+    # The hooks of a leaf, numgrad.hooks.LeafHooks.
+    _hooks: Any = None
     # Whether a computed tensor retains its gradient.
     retains_grad: bool = False
     # Whether it is a numgrad.nn.Parameter, which is a tensor of that name.

@@ -21,7 +21,7 @@ PACKAGE = "numgrad"
 # A part is a module or a package with all its modules. A new one needs a place here.
 LAYERS = (
     {"errors", "pytree", "differences"},
-    {"dtypes", "modes"},
+    {"dtypes", "handles", "modes"},
     {"value"},
     {"expr"},
     {"op", "kernels"},
@@ -29,7 +29,7 @@ LAYERS = (
     {"tape", "printing"},
     {"conversions"},
     {"tensor"},
-    {"wrapped"},
+    {"hooks", "wrapped"},
     {"plans"},
     {"backward"},
     {"record", "programs"},

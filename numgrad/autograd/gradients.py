@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import numpy as np
 
-from numgrad.backward import Walk, adder
+from numgrad.autograd.accumulate import (
+    accumulate_inputs,
+    accumulate_leaves,
+    accumulate_retained,
+    through_leaf_hooks,
+)
+from numgrad.backward import Walk
 from numgrad.batched import Batch
 from numgrad.dual import base_of
 from numgrad.errors import ShapeError
@@ -62,16 +68,11 @@ def backward(
     walk = _walk(outputs, seeds, wanted, retain_graph, create_graph)
     if not create_graph and walk.recorded:  # it met wrapped tensors
         walk.leaves = {t: _plain(g) for t, g in walk.leaves.items()}
-    for t, gradient in walk.retained or ():
-        if wanted is None or not any(t is w for w in wanted):
-            _accumulate(t, gradient, owned=False)
+    accumulate_retained(walk, wanted)
     if wanted is None:
-        owned = walk.owned
-        for t, gradient in walk.leaves.items():
-            _accumulate(t, gradient, owned=t in owned)
+        accumulate_leaves(walk)
     else:
-        for t in dict.fromkeys(wanted):
-            _accumulate(t, walk.gradient(t), owned=False)
+        accumulate_inputs(walk, dict.fromkeys(wanted))
 
 
 def grad(
@@ -127,6 +128,8 @@ def grad(
     results: list[Any] = []
     for position, t in enumerate(wanted):
         gradient = walk.gradient(t)
+        if t._hooks is not None and t._edge is None:
+            gradient = through_leaf_hooks(walk, t, gradient)
         if gradient is None:
             if materialize_grads:
                 results.append(alias(np.zeros(t.shape, t.dtype), None))
@@ -188,6 +191,8 @@ def _walk(
             on_tensors = True
     walk = Walk(inputs, keep=create_graph or bool(retain_graph), recorded=on_tensors)
     before = modes()
+    if create_graph:
+        walk.create_graph = True
     set_modes(walking(before, create_graph))
     try:
         walk.run(outputs, seeds if on_tensors else [s.array for s in seeds])
@@ -285,30 +290,3 @@ def _raise_no_seed(name: str, shape: tuple[int, ...]) -> NoReturn:
 def _plain(gradient: Any) -> Any:
     """The array of a gradient that is no more than that."""
     return gradient.array if type(gradient) is Tensor else gradient
-
-
-def _accumulate(t: Tensor, gradient: Any, *, owned: bool) -> None:
-    """Add to `.grad`, in place where the walk was not recorded."""
-    known = t._grad
-    if gradient is None:
-        return
-    if isinstance(gradient, Tensor):
-        t._grad = alias_of_recorded(gradient) if known is None else known + gradient
-    elif known is None:
-        array = t.array
-        if not owned or gradient.strides != array.strides:
-            own = np.empty_like(array)
-            own[...] = gradient
-            gradient = own
-        t._grad = alias(gradient, None)
-    elif known._edge is not None:
-        t._grad = known + alias(gradient, None)
-    else:
-        adder(known.array.dtype.char)(known.array, gradient, known.array)
-        if known._counter is not None:
-            known._counter.value += 1
-
-
-def alias_of_recorded(gradient: Tensor) -> Tensor:
-    """Copy a gradient that is on the tape, in memory of its own."""
-    return clone(gradient)
