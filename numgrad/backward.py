@@ -273,9 +273,7 @@ class Walk:
             if number and not several:
                 continue
             each = values[number] if number < len(values) else None
-            each = hooks.through_tensor_hooks(
-                found, each, self, owned=own, recorded=self.recorded
-            )
+            each = hooks.through_tensor_hooks(found, each, self, owned=own, recorded=self.recorded)
             if number < len(values):
                 values[number] = each
         return tuple(values) if several and g is not None else values[0]

@@ -268,9 +268,7 @@ class HookedPlan(Plan):
         return through_node_hooks(self.hooks, gradients, tuple(cotangents))
 
 
-def accumulated(
-    leaf: Tensor, gradient: Any, add: Callable[[Tensor, Any], None]
-) -> None:
+def accumulated(leaf: Tensor, gradient: Any, add: Callable[[Tensor, Any], None]) -> None:
     """Add a gradient, which has been through the tensor's hooks, to a leaf with hooks."""
     hooks = leaf_hooks(leaf)
     recorded = isinstance(gradient, Tensor)

@@ -76,7 +76,8 @@ def elementwise_source(parameters: Sequence[str], roots: Sequence[Expression], t
     needed = frozenset().union(*map(reads, (e for e in limited if isinstance(e, Symbol))))
     statements, values = _statements(limited, dtype)
     check = [line for name, line in loads.items() if name in needed]
-    check += [*statements, *(f"large |= fabs({value}) > LIMIT_{dtype}" for value in dict.fromkeys(values))]
+    check += statements
+    check += [f"large |= fabs({value}) > LIMIT_{dtype}" for value in dict.fromkeys(values)]
     unlimited = _UNLIMITED.format(dtype=dtype)
     return _IN_BLOCKS.format(
         careful=_indented([_LIMITED.sub(unlimited, line) for line in body], 8),

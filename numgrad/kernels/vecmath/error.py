@@ -19,7 +19,7 @@ SLOPE = int("112837916709551257389615890312154517168810126") * 2**128 // 10**44
 
 # float32: up to the first erf is a polynomial, from the second on it rounds to 1.
 NEAR_END, FAR_END = 0.875, 3.95
-# erf(x) / x - 1 in x**2.
+# Of erf(x) by x, less 1, in the square of x.
 NEAR = polynomial(
     0.1283791065216064,
     -0.3761221468448639,

@@ -18,7 +18,7 @@ from numgrad.kernels.intrinsics import (
     rint,
 )
 from numgrad.kernels.jit import by_dtype, f8
-from numgrad.kernels.vecmath.exponential import ROUNDS, exp, exp_sum
+from numgrad.kernels.vecmath.exponential import ROUNDS, exp_sum
 from numgrad.kernels.vecmath.logarithm import SMALLEST, log, parts
 
 # log(2) as the sum of two floats, and 2/3.
