@@ -8,7 +8,7 @@ form no reference cycle.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeAlias
 
 import numpy as np
 
@@ -206,7 +206,7 @@ class AccumulateGrad:
     __slots__ = ("variable",)
 
     # Registers a hook of the leaf, told when it runs; set by numgrad.hooks.
-    register: Callable[[AccumulateGrad, str, Hook], RemovableHandle]
+    register: ClassVar[Callable[[AccumulateGrad, str, Hook], RemovableHandle]]
 
     def __init__(self, variable: Tensor) -> None:
         self.variable = variable
