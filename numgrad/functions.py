@@ -78,7 +78,7 @@ square = lift(arithmetic.square)
 reciprocal = lift(arithmetic.reciprocal)
 log = lift(arithmetic.log)
 product = lift(arithmetic.product)
-arithmetic.product.eager = _product_in_mode
+arithmetic.product.run_by(_product_in_mode)
 not_a_number = lift(arithmetic.not_a_number)
 
 # Comparison, logic and choice.

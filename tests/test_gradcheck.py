@@ -8,7 +8,11 @@ import numpy as np
 import pytest
 
 import numgrad as ng
-from numgrad.autograd import GradcheckError, gradcheck, gradgradcheck
+from numgrad import functions
+from numgrad.autograd import GradcheckError, forward_ad, gradcheck, gradgradcheck
+from numgrad.op import elementwise
+from numgrad.samples import ROWS
+from numgrad.value import REGISTRY
 
 rng = np.random.default_rng(0)
 
@@ -34,6 +38,7 @@ RIGHT = {
     "a constant": (lambda x: ng.ones(2) * x.shape[0], leaf(2)),
     "integers": (lambda x: x.argmax(), leaf(2)),
     "transposed memory": (lambda x: x.exp(), ng.from_numpy(np.ones((3, 2)).T).requires_grad_()),
+    "the input itself": (lambda x: x, leaf(2)),
     "a computed input": (lambda x: x.exp(), leaf(2) * 2),
 }
 
@@ -44,6 +49,68 @@ def test_right_derivatives_pass(name, fast_mode):
     function, inputs = RIGHT[name]
     assert gradcheck(function, inputs, fast_mode=fast_mode, check_grad_dtypes=True)
     assert gradgradcheck(function, inputs, fast_mode=fast_mode, check_grad_dtypes=True)
+
+
+ALL_MODES = {
+    "check_forward_ad": True,
+    "check_batched_grad": True,
+    "check_batched_forward_grad": True,
+}
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_forward_mode_and_batches_pass(name):
+    function, inputs = RIGHT[name]
+    assert gradcheck(function, inputs, **ALL_MODES)
+    assert gradcheck(function, inputs, check_backward_ad=False, check_forward_ad=True)
+    assert gradgradcheck(function, inputs, check_batched_grad=True)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_every_row_in_every_mode_and_order(row):
+    positions = row.differentiable()
+    arrays = enumerate(row.arrays())
+    inputs = tuple(ng.tensor(a, requires_grad=k in positions) for k, a in arrays)
+    if positions:
+        assert gradcheck(row, inputs, fast_mode=True, **ALL_MODES)
+        assert gradgradcheck(row, inputs, fast_mode=True)
+    else:
+        assert not any(y.requires_grad for y in row(*inputs))
+
+
+FOUR = ("check_rev_over_rev", "check_fwd_over_rev", "check_rev_over_fwd", "check_fwd_over_fwd")
+
+
+@pytest.mark.parametrize("fast_mode", [False, True])
+@pytest.mark.parametrize("pair", FOUR)
+def test_each_pair_of_modes_finds_a_wrong_second_order(pair, fast_mode):
+    options = {name: name == pair for name in FOUR} | {"fast_mode": fast_mode}
+    assert gradgradcheck(ng.sin, leaf(2), **options)
+    # Its derivative is the cosine, but that has half of its own.
+    wrong = elementwise(name="wrong_cos", template="math.cos({0})")(lambda x: x)
+    wrong.partial(lambda x, _out: -0.5 * REGISTRY["sin"](x))
+    right = elementwise(name="sin_of_wrong", template="math.sin({0})")(lambda x: x)
+    right.partial(lambda x, _out: wrong(x))
+    try:
+        function, _ = functions.lift(right), functions.lift(wrong)
+        assert gradcheck(function, leaf(2), check_forward_ad=True)
+        with pytest.raises(GradcheckError, match="Jacobian of output 0"):
+            gradgradcheck(function, leaf(2), **options)
+    finally:
+        for name in ("wrong_cos", "sin_of_wrong"):
+            del REGISTRY[name]
+
+
+def test_forward_mode_that_is_wrong_is_told():
+    def forgets(x):
+        primal, _ = forward_ad.unpack_dual(x)
+        return primal * 2
+
+    assert gradcheck(forgets, leaf(2))
+    with pytest.raises(GradcheckError, match="not the same by forward mode and by finite"):
+        gradcheck(forgets, leaf(2), check_forward_ad=True)
+    with pytest.raises(GradcheckError, match=r"is 0\.0 by forward mode, [12]\."):
+        gradcheck(forgets, leaf(2), check_forward_ad=True, fast_mode=True)
 
 
 def half_cut(x):

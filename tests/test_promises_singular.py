@@ -12,6 +12,7 @@ import pytest
 
 import numgrad as ng
 from numgrad import testing
+from numgrad.value import REGISTRY
 
 INF, NAN = math.inf, math.nan
 
@@ -175,3 +176,10 @@ def test_singular_matrices_are_named(function):
     x[2, 1, 1] -= function is ng.linalg.cholesky
     with pytest.raises(ng.linalg.LinAlgError, match="2"):
         function(ng.tensor(x))
+
+
+def test_products_of_structural_rules_follow_ieee_on_request():
+    zero, infinite = ng.zeros(1), ng.full((1,), np.inf)
+    assert REGISTRY["product"](zero, infinite).item() == 0.0
+    with ng.autograd.strict_ieee():
+        assert np.isnan(REGISTRY["product"](zero, infinite).item())

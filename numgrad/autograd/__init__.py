@@ -15,6 +15,7 @@ from numgrad.autograd.anomaly import (
     is_anomaly_enabled,
     set_detect_anomaly,
 )
+from numgrad.autograd.comparison import GradcheckError
 from numgrad.autograd.grad_modes import (
     enable_grad,
     inference_mode,
@@ -24,7 +25,7 @@ from numgrad.autograd.grad_modes import (
     set_grad_enabled,
     strict_ieee,
 )
-from numgrad.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
+from numgrad.autograd.gradcheck import gradcheck, gradgradcheck
 from numgrad.autograd.gradients import backward, grad
 
 __all__ = [

@@ -186,6 +186,8 @@ def _walk(
     for t in outputs:
         if type(t) is not Tensor:
             on_tensors = True
+            # A leaf that is wrapped receives at its base, as inputs do.
+            outputs = [base_of(y) if y._edge is None else y for y in outputs]
     for t in seeds:
         if type(t) is not Tensor:
             on_tensors = True

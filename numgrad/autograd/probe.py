@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from numgrad import differences
+from numgrad.autograd import forward_ad
 from numgrad.autograd.gradients import grad
+from numgrad.batched import Batch
+from numgrad.mapping import batch, unbatch
 from numgrad.tensor import Tensor, alias
 
 if TYPE_CHECKING:
@@ -38,13 +41,18 @@ class Probe:
         self.shapes = [outputs[k].shape for k in self.reached]
         self.dtypes = [outputs[k].dtype for k in self.reached]
 
-    def run(self, arrays: Sequence[Array]) -> tuple[list[Tensor], list[Tensor]]:
+    def run(
+        self, arrays: Sequence[Array], tangents: Sequence[Tensor | None] = ()
+    ) -> tuple[list[Tensor], list[Tensor]]:
         """Call the function on leaves with these values; return the leaves and the results."""
         arguments = list(self.inputs)
         leaves = []
         for k, a in zip(self.positions, arrays, strict=True):
             arguments[k] = leaf = alias(np.array(a, order="K"), None)
             leaves.append(leaf.requires_grad_())
+        for k, t in zip(self.positions, tangents, strict=False):
+            if t is not None:
+                arguments[k] = forward_ad.make_dual(arguments[k], t)
         return leaves, results_of(self.function(*arguments))
 
     def values(self, *arrays: Array) -> list[Array]:
@@ -68,6 +76,59 @@ class Probe:
         ]
         reached, seeds = zip(*pairs, strict=True)
         return list(grad(reached, leaves, seeds, retain_graph=True, materialize_grads=True))
+
+    def pushed(self, tangents: Sequence[Tensor | None]) -> list[Tensor]:
+        """Derivatives of the results in the direction of these tangents, by forward mode."""
+        with forward_ad.dual_level():
+            _, outputs = self.run(self.arrays, tangents)
+            found = [forward_ad.unpack_dual(outputs[k]).tangent for k in self.reached]
+        return [
+            alias(np.zeros(shape, dtype), None) if t is None else t.detach()
+            for t, shape, dtype in zip(found, self.shapes, self.dtypes, strict=True)
+        ]
+
+    def by_forward(self) -> Jacobians:
+        """Jacobians column by column, by forward mode along each element of each input."""
+        found = [
+            [np.empty((int(np.prod(shape)), a.size), dtype) for a in self.arrays]
+            for shape, dtype in zip(self.shapes, self.dtypes, strict=True)
+        ]
+        for number, a in enumerate(self.arrays):
+            for place in range(a.size):
+                tangents: list[Tensor | None] = [None] * len(self.arrays)
+                tangents[number] = direction = alias(np.zeros(a.shape, a.dtype), None)
+                direction.array.reshape(-1)[place] = 1
+                for matrices, t in zip(found, self.pushed(tangents), strict=True):
+                    matrices[number][:, place] = t.array.ravel()
+        return found
+
+    def pulled_in_batch(self, weights: Sequence[Array]) -> list[Tensor]:
+        """Gradients of the results for many weights at once, which the first dimension counts."""
+        leaves, outputs = self.run(self.arrays)
+        return list(
+            grad(
+                [outputs[k] for k in self.reached],
+                leaves,
+                [alias(w, None) for w in weights],
+                is_grads_batched=True,
+                materialize_grads=True,
+            )
+        )
+
+    def pushed_in_batch(self, directions: Sequence[Array]) -> list[Tensor]:
+        """Derivatives of the results in many directions at once, as `pulled_in_batch`."""
+        size = directions[0].shape[0]
+        level = Batch(size)
+        with forward_ad.dual_level():
+            tangents = [batch(alias(d, None), level) for d in directions]
+            _, outputs = self.run(self.arrays, tangents)
+            found = [forward_ad.unpack_dual(outputs[k]).tangent for k in self.reached]
+        return [
+            alias(np.zeros((size, *shape), dtype), None)
+            if t is None
+            else unbatch(t, level).detach()
+            for t, shape, dtype in zip(found, self.shapes, self.dtypes, strict=True)
+        ]
 
     def by_reverse(self) -> Jacobians:
         """Jacobians row by row, by a backward from each element of each result."""

@@ -9,7 +9,8 @@ numgrad's own tests are written with it.
 
 from __future__ import annotations
 
-from numgrad.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
+from numgrad.autograd.comparison import GradcheckError
+from numgrad.autograd.gradcheck import gradcheck, gradgradcheck
 from numgrad.testing.closeness import assert_close
 from numgrad.testing.derivatives import (
     assert_derivatives,
