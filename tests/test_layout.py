@@ -29,7 +29,7 @@ LAYERS = (
     {"tape", "printing"},
     {"conversions"},
     {"tensor"},
-    {"hooks", "wrapped"},
+    {"hooks", "pulls", "wrapped"},
     {"plans"},
     {"backward"},
     {"record", "programs"},
