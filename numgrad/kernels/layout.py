@@ -30,7 +30,13 @@ def along(name: str, axes: tuple[int, ...], *arrays: Any, others: tuple[Any, ...
     """
     x = arrays[0]
     function = rows.kernel(name, x.dtype.char)
-    return from_rows(function(*(as_rows(a, axes) for a in arrays), *others), x.shape, axes)
+    taken = [as_rows(a, axes) for a in arrays]
+    if len(axes) > 1 and axes[0] == x.ndim - len(axes):
+        # Into an array that is no view: the walk back copies gradients that are views.
+        out = np.empty(x.shape, x.dtype)
+        function(*taken, *others, out.reshape(taken[0].shape))
+        return out
+    return from_rows(function(*taken, *others), x.shape, axes)
 
 
 def flat(x: Any) -> Any:

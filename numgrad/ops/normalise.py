@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from numgrad.kernels import layout, rows
 from numgrad.op import structural
 from numgrad.ops.arithmetic import mul, neg, product
@@ -64,9 +66,13 @@ def affine_norm_vjp(
     """The gradients of x, weight and bias."""
     kernel = rows.kernel("layer_norm_vjp", x.dtype.char)
     n = count(x.shape, axes)
-    g, x_rows = (layout.as_rows(a, axes).reshape(-1, n) for a in (cotangent, x))
-    to_x, *others = kernel(g, x_rows, layout.flat(weight), x.dtype.type(eps))
-    return to_x.reshape(x.shape), *(a.reshape(weight.shape) for a in others)
+    shape = (count(x.shape, range(axes[0])), n)
+    g, x_rows = (layout.as_rows(a, axes).reshape(shape) for a in (cotangent, x))
+    # Arrays that are no views: the walk back copies gradients that are.
+    found = tuple(np.empty(a.shape, x.dtype) for a in (x, weight, weight))
+    flat = (found[0].reshape(shape), *(a.reshape(n) for a in found[1:]))
+    kernel(g, x_rows, layout.flat(weight), x.dtype.type(eps), *flat)
+    return found
 
 
 @affine_norm_vjp.vjp()

@@ -16,6 +16,8 @@ from numgrad.ops.broadcast import cast, view_as
 from numgrad.value import lift
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numgrad.tensor import Tensor
 
 __all__ = ["all", "any", "mean", "sum"]
@@ -220,7 +222,7 @@ def floating(x: Any, dtype: Any = None) -> Any:
     return x
 
 
-def count(shape: tuple[int, ...], axes: tuple[int, ...] | None) -> int:
+def count(shape: tuple[int, ...], axes: Iterable[int] | None) -> int:
     """How many elements a reduction over `axes` makes one of."""
     return math.prod(shape if axes is None else [shape[k] for k in axes])
 
