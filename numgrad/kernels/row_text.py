@@ -28,9 +28,7 @@ class Row(NamedTuple):
 # What a text may use besides the names of `build.PRELUDE`, each if it is used.
 _HELPERS = {
     "chain": "from numgrad.kernels.lanes import chain",
-    "exp": "from math import exp",
     "highest": "from numgrad.kernels.lanes import extreme\nhighest = extreme(T, '>')",
-    "log": "from math import log",
     "lowest": "from numgrad.kernels.lanes import extreme\nlowest = extreme(T, '<')",
     "multiplied": "from numgrad.kernels.lanes import multiplied as _\nmultiplied = _(T)",
     "room": "from numgrad.kernels.lanes import ROOM, room\nLONG = ROOM // SIZE",
