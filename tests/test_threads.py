@@ -523,8 +523,8 @@ COSTS = [
     (("x0 * x1", "dd->d"), ("math.exp(x0) * x1", "dd->d")),
     (("math.exp(x0)", "d->d"), ("math.exp(math.exp(x0))", "d->d")),
     (("math.exp(x0)", "f->f"), ("math.exp(x0)", "d->d")),
-    (("math.exp(x0)", "d->d"), ("math.pow(x0, x0)", "d->d")),
-    (("math.pow(x0, x0)", "d->d"), ("math.lgamma(x0)", "d->d")),
+    (("math.exp(x0)", "d->d"), ("power(x0, x0)", "d->d")),
+    (("power(x0, x0)", "d->d"), ("math.lgamma(x0)", "d->d")),
 ]
 
 

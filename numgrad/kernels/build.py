@@ -27,9 +27,10 @@ from numgrad.kernels.intrinsics import rint, sqrt, trunc
 from numgrad.kernels.intrinsics import load_b1, load_f4, load_f8, load_i8
 from numgrad.kernels.intrinsics import store_b1, store_f4, store_f8, store_i8
 from numgrad.kernels.jit import f4, f8, inline, outlined
-from numgrad.kernels.scalar import digamma, floor_divide, polygamma, remainder
-from numgrad.kernels.vecmath.error import erf, erfc
+from numgrad.kernels.scalar import floor_divide, polygamma, remainder
+from numgrad.kernels.vecmath.error import erf, erfc, erfinv
 from numgrad.kernels.vecmath.exponential import exp, exp2, expm1
+from numgrad.kernels.vecmath.gamma import digamma, lgamma, trigamma
 from numgrad.kernels.vecmath.hyperbolic import acosh, asinh, atanh, cosh, sinh, tanh
 from numgrad.kernels.vecmath.inverse import acos, asin, atan, atan2, hypot
 from numgrad.kernels.vecmath.logarithm import log, log1p, log2, log10

@@ -17,8 +17,9 @@ _FUNCTIONS = {
     **dict.fromkeys(("sin", "cos", "tan", "tanh", "sinh", "cosh", "softplus", "cbrt"), 1.3),
     **dict.fromkeys(("asin", "acos", "atan", "atan2", "asinh", "acosh", "atanh"), 1.5),
     **dict.fromkeys(("erf", "erfc", "erfinv"), 2.0),
-    **dict.fromkeys(("pow", "fmod", "remainder", "floor_divide"), 4.0),
-    **dict.fromkeys(("lgamma", "digamma", "polygamma", "gamma"), 20.0),
+    **dict.fromkeys(("power", "fmod", "remainder", "floor_divide"), 4.0),
+    "polygamma": 100.0,
+    **dict.fromkeys(("lgamma", "digamma", "trigamma"), 5.0),
 }
 _CALL = re.compile(rf"\b({'|'.join(_FUNCTIONS)})\(")
 # What a function takes for float32, of what it takes for float64.
@@ -40,5 +41,4 @@ def nanoseconds(source: str, types: str) -> float:
     for line in lines:
         total += _OPERATION * len(_OPERATOR.findall(line))
         total += share * sum(_FUNCTIONS[call[1]] for call in _CALL.finditer(line))
-        total += share * _FUNCTIONS["pow"] * line.count("**")
     return total

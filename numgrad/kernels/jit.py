@@ -57,6 +57,7 @@ def by_dtype(
     make: Callable[[Any], Callable[..., Any]] | None = None,
     *,
     returns: tuple[Any, ...] = (),
+    widened: bool = False,
     without_fma: Callable[..., Any] | None = None,
 ) -> Any:
     """Declare a scalar function for loops, inlined, that is made for each dtype.
@@ -64,11 +65,13 @@ def by_dtype(
     `make` takes the scalar type of the arguments, `np.float64` or `np.float32`, and returns the
     function; a number that is not of this type would widen float32. The function gives one number
     of the type of its first argument, or else a tuple of the types in `returns`, where None stands
-    for that type. `without_fma` is what serves in its place where the processor has no fused
-    multiply-add.
+    for that type. Where it is `widened`, float64 serves for float32, too. `without_fma` is what
+    serves in its place where the processor has no fused multiply-add.
     """
     if make is None:
-        return functools.partial(by_dtype, returns=returns, without_fma=without_fma)
+        return functools.partial(
+            by_dtype, returns=returns, widened=widened, without_fma=without_fma
+        )
     made = functools.cache(make)
 
     @intrinsic
@@ -76,11 +79,21 @@ def by_dtype(
         scalar = _SCALARS.get(parameters[0])
         if scalar is None:
             return None
-        chosen = made(scalar) if without_fma is None or cpu.has_fma() else without_fma
+        if without_fma is not None and not cpu.has_fma():
+            chosen = without_fma
+        elif widened and scalar is np.float32:
+            chosen = by_way_of_float64[len(parameters)]
+        else:
+            chosen = made(scalar)
         several = types.BaseTuple.from_types([kind or parameters[0] for kind in returns])
         result = several if returns else parameters[0]
         return _call(chosen, result, parameters, inlined=True)
 
+    in_float64: Any = function
+    by_way_of_float64: dict[int, Callable[..., Any]] = {
+        1: lambda x: np.float32(in_float64(np.float64(x))),
+        2: lambda x, y: np.float32(in_float64(np.float64(x), np.float64(y))),
+    }
     return function
 
 

@@ -10,49 +10,10 @@ from typing import Any
 
 from numgrad.kernels.intrinsics import copysign, floor, fmod, rint
 from numgrad.kernels.jit import inline
+from numgrad.kernels.vecmath.gamma import digamma
 
-# The positive zero of digamma as the sum of two floats, and digamma's Taylor coefficients there,
-# the highest first. On both sides of it the recurrence would cancel.
-_ROOT = 1.4616321449683622
-_ROOT_REST = 9.549995429965697e-17
-_NEAR_ROOT = 0.2
-_TAYLOR = (
-    -0.0003454680251063077,
-    0.000504953265834602,
-    -0.0007380709389960052,
-    0.0010788252019162967,
-    -0.0015769367714301972,
-    0.002305126326734928,
-    -0.003369801655439328,
-    0.004926781395729853,
-    -0.007204534386356869,
-    0.010538791616612175,
-    -0.01542476590494896,
-    0.022597648232218104,
-    -0.03316112647484736,
-    0.04880428816414311,
-    -0.07219956125645471,
-    0.10782405069126237,
-    -0.16394270544240652,
-    0.258499760955651,
-    -0.4427631689835921,
-    0.9676722454476212,
-)
-
-# From here on the asymptotic series below are exact to rounding.
+# From here on the asymptotic series below is exact to rounding.
 _LARGE = 10.0
-
-# B(2k) / (2k), the highest first: digamma's asymptotic series in 1 / x**2.
-_STIRLING = (
-    -0.4432598039215686,
-    0.08333333333333333,
-    -0.021092796092796094,
-    0.007575757575757576,
-    -0.004166666666666667,
-    0.003968253968253968,
-    -0.008333333333333333,
-    0.08333333333333333,
-)
 
 # B(2k) / (2k)!, the highest first: the series of Euler and Maclaurin.
 _EULER = (
@@ -93,39 +54,6 @@ def floor_divide(x: Any, y: Any) -> Any:
         return copysign(quotient, x / y)
     whole = floor(quotient)
     return whole + 1 if quotient - whole > 0.5 else whole
-
-
-@inline
-def _digamma_positive(x: Any) -> Any:
-    """Digamma for x > 0."""
-    d = (x - _ROOT) - _ROOT_REST
-    series = 0.0
-    if abs(d) < _NEAR_ROOT:
-        for coefficient in _TAYLOR:
-            series = series * d + coefficient
-        return series * d
-    shift = 0.0
-    while x < _LARGE:
-        shift += 1 / x
-        x += 1.0
-    z = 1 / (x * x)
-    for coefficient in _STIRLING:
-        series = series * z + coefficient
-    return math.log(x) - 0.5 / x - series * z - shift
-
-
-@inline
-def digamma(x: Any) -> Any:
-    """The derivative of log(gamma(x)), edges as `scipy.special.digamma`."""
-    if x > 0:
-        return _digamma_positive(x)
-    if x == 0:
-        return -copysign(math.inf, x)
-    # Reflected; the cotangent is computed from the distance to the nearest pole.
-    d = x - rint(x)
-    if d == 0:
-        return math.nan
-    return _digamma_positive(1 - x) - math.pi / math.tan(math.pi * d)
 
 
 @inline

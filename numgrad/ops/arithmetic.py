@@ -73,7 +73,7 @@ def _(x: Any, y: Any, out: Any) -> Any:
     return 1 / y, -out / y
 
 
-@elementwise("{0} ** {1}", integers=np.power)
+@elementwise("power({0}, {1})", integers=np.power)
 def pow_(x: Any, y: Any) -> Any:
     """x to the power y, element by element.
 

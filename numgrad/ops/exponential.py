@@ -28,7 +28,7 @@ def _(x: Any, out: Any) -> Any:
     return out
 
 
-@elementwise("math.exp2({0})")
+@elementwise("exp2({0})")
 def exp2(x: Any) -> Any:
     """2 to the power x, element by element."""
 
@@ -38,7 +38,7 @@ def _(x: Any, out: Any) -> Any:
     return LN2 * out
 
 
-@elementwise("math.expm1({0})")
+@elementwise("expm1({0})")
 def expm1(x: Any) -> Any:
     """exp(x) - 1 without cancellation near 0, element by element."""
 

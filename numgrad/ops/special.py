@@ -37,7 +37,7 @@ def _(x: Any, out: Any) -> Any:
     return -TWO_OVER_ROOT_PI * exp(-x * x)
 
 
-@elementwise("math.lgamma({0})")
+@elementwise("lgamma({0})")
 def lgamma(x: Any) -> Any:
     """log(|gamma(x)|), element by element; inf at 0, -1, -2, ..., with a derivative not finite."""
 
@@ -47,7 +47,7 @@ def _(x: Any, out: Any) -> Any:
     return digamma(x)
 
 
-@elementwise("digamma(f8({0}))")
+@elementwise("digamma({0})")
 def digamma(x: Any) -> Any:
     """Derivative of `lgamma`, element by element.
 
@@ -58,7 +58,17 @@ def digamma(x: Any) -> Any:
 
 @digamma.partial
 def _(x: Any, out: Any) -> Any:
-    return polygamma(1, x)
+    return trigamma(x)
+
+
+@elementwise("trigamma({0})")
+def trigamma(x: Any) -> Any:
+    """Derivative of `digamma`, element by element: `polygamma` of order 1, but faster."""
+
+
+@trigamma.partial
+def _(x: Any, out: Any) -> Any:
+    return polygamma(2, x)
 
 
 @elementwise("polygamma(f8({0}), f8({1}))")

@@ -55,7 +55,7 @@ def _(x: Any, out: Any) -> Any:
     return -2 * x  # that of the factors would cancel where x is close to 0
 
 
-@elementwise("math.asin({0})")
+@elementwise("asin({0})")
 def asin(x: Any) -> Any:
     """Inverse sine, element by element; the derivative at -1 and 1 is inf."""
 
@@ -65,7 +65,7 @@ def _(x: Any, out: Any) -> Any:
     return 1 / sqrt(one_minus_square(x))
 
 
-@elementwise("math.acos({0})")
+@elementwise("acos({0})")
 def acos(x: Any) -> Any:
     """Inverse cosine, element by element; the derivative at -1 and 1 is -inf."""
 
@@ -75,7 +75,7 @@ def _(x: Any, out: Any) -> Any:
     return -1 / sqrt(one_minus_square(x))
 
 
-@elementwise("math.atan({0})")
+@elementwise("atan({0})")
 def atan(x: Any) -> Any:
     """Inverse tangent, element by element."""
 
@@ -85,7 +85,7 @@ def _(x: Any, out: Any) -> Any:
     return 1 / (1 + x * x)
 
 
-@elementwise("math.atan2({0}, {1})")
+@elementwise("atan2({0}, {1})")
 def atan2(y: Any, x: Any) -> Any:
     """Angle of the point (x, y), in (-pi, pi], element by element; y comes first.
 
@@ -100,7 +100,7 @@ def _(y: Any, x: Any, out: Any) -> Any:
     return where(blank, 0, x / h / h), where(blank, 0, -y / h / h)
 
 
-@elementwise("math.hypot({0}, {1})")
+@elementwise("hypot({0}, {1})")
 def hypot(x: Any, y: Any) -> Any:
     """sqrt(x**2 + y**2) without overflow, element by element; at (0, 0) both derivatives are 0."""
 
@@ -111,7 +111,7 @@ def _(x: Any, y: Any, out: Any) -> Any:
     return where(at_zero, 0, x / out), where(at_zero, 0, y / out)
 
 
-@elementwise("math.sinh({0})")
+@elementwise("sinh({0})")
 def sinh(x: Any) -> Any:
     """Hyperbolic sine, element by element."""
 
@@ -121,7 +121,7 @@ def _(x: Any, out: Any) -> Any:
     return cosh(x)
 
 
-@elementwise("math.cosh({0})")
+@elementwise("cosh({0})")
 def cosh(x: Any) -> Any:
     """Hyperbolic cosine, element by element."""
 
@@ -141,7 +141,7 @@ def _(x: Any, out: Any) -> Any:
     return 1 - out * out
 
 
-@elementwise("math.asinh({0})")
+@elementwise("asinh({0})")
 def asinh(x: Any) -> Any:
     """Inverse hyperbolic sine, element by element."""
 
@@ -151,7 +151,7 @@ def _(x: Any, out: Any) -> Any:
     return 1 / hypot(x, 1)
 
 
-@elementwise("math.acosh({0})")
+@elementwise("acosh({0})")
 def acosh(x: Any) -> Any:
     """Inverse hyperbolic cosine, element by element; the derivative at 1 is inf."""
 
@@ -161,7 +161,7 @@ def _(x: Any, out: Any) -> Any:
     return 1 / (sqrt(x - 1) * sqrt(x + 1))
 
 
-@elementwise("math.atanh({0})")
+@elementwise("atanh({0})")
 def atanh(x: Any) -> Any:
     """Inverse hyperbolic tangent, element by element; the derivative at -1 and 1 is inf."""
 

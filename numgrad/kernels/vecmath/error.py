@@ -8,9 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from numgrad.kernels.intrinsics import add_to_exponent, copysign, fabs, fma, polynomial, table
+from numgrad.kernels.intrinsics import (
+    add_to_exponent,
+    copysign,
+    fabs,
+    fma,
+    polynomial,
+    sqrt,
+    table,
+)
 from numgrad.kernels.jit import by_dtype
 from numgrad.kernels.vecmath.exponential import EXCESS, LN2, LOG2E, ROUNDS, exp_sum
+from numgrad.kernels.vecmath.logarithm import log
 
 # float64: erf in steps of 1/128 up to 6, from where it is 1, to which a series adds the rest.
 STEPS, PLACES = 128, 1024
@@ -84,6 +93,56 @@ ERFC = {
     ),
 }
 ERFC_ZERO = {np.float64: 27.3, np.float32: 10.1}
+
+# The inverse of erf, by x in x**2 for x up to 3/4; beyond by s = sqrt(-log(1 - x)), in
+# (s - 2.5) / (s + 2.5).
+INVERSE_NEAR = polynomial(
+    0.886226925452758,
+    0.23201366653459732,
+    0.12755617531974198,
+    0.08655212785547978,
+    0.06495968945761114,
+    0.05172901980863714,
+    0.04288409817595453,
+    0.03577005882199058,
+    0.03912436050944589,
+    -0.031240974726580696,
+    0.3819598265436755,
+    -1.6162710021699764,
+    5.739090634335482,
+    -14.910131474301155,
+    27.99461650442403,
+    -33.39002113094733,
+    12.575180296084016,
+    37.3237224793945,
+    -83.37124786431633,
+    85.03530011637228,
+    -46.66778851543967,
+    11.247663255830862,
+)
+INVERSE_FAR = polynomial(
+    0.8770183687247652,
+    0.33993051717897865,
+    -0.3864199167949449,
+    0.26713234959643467,
+    -0.11558793670902294,
+    -0.01811268826052278,
+    0.09760029036741913,
+    -0.11768762672949465,
+    0.08894105005221162,
+    -0.03482199738519448,
+    -0.02039769266302713,
+    0.0568797137757911,
+    -0.06557330071357431,
+    0.04821381473058694,
+    -0.01615569012656767,
+    -0.01662323359997377,
+    0.04191917769643704,
+    -0.05180921557441425,
+    0.027403635634763224,
+    0.017046938042642276,
+    -0.02238721062842943,
+)
 
 
 @functools.cache
@@ -181,3 +240,21 @@ def erfc(scalar: Any) -> Any:
         return two - y if x < zero else y
 
     return erfc
+
+
+@by_dtype(widened=True)
+def erfinv(_: Any) -> Any:
+    """Make the inverse of erf. float32 takes float64 inside."""
+
+    def erfinv(x: Any) -> Any:
+        a = fabs(x)
+        square = -log(1.0 - a)
+        s = sqrt(square)
+        # The quotient is near 1: it leaves as it is what s lacks to be the root.
+        lack = fma(-s, s, square) / (s + s)
+        far = fma(s, INVERSE_FAR((s - 2.5) / (s + 2.5)), lack)
+        y = far if a > 0.75 else a * INVERSE_NEAR(a * a)
+        y = math.inf if a == 1.0 else y
+        return copysign(math.nan if a > 1.0 else y, x)
+
+    return erfinv
