@@ -13,3 +13,7 @@ class ShapeError(RuntimeError, ValueError):
 
 class ScalarError(RuntimeError, ValueError):
     """One element was asked for where there are none or several."""
+
+
+class LanguageError(NotImplementedError):
+    """A compiled function that uses what cannot be differentiated; says where and what instead."""
