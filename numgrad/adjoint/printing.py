@@ -136,6 +136,8 @@ class _Printer:
                 return [f"{target} {sign} {self.value(stmt.value)}"]
             case View():
                 return [f"{self.name(stmt.out)} = {self.view(stmt)}"]
+            case Alloc() if stmt.arena:
+                return [f"{self.name(stmt.out)} = arena()"]
             case Alloc():
                 make = "np.zeros" if stmt.zero else "np.empty"
                 dtype = DTYPES[stmt.out.type.code]

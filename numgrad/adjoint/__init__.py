@@ -1,0 +1,93 @@
+"""Gradients of Numba functions: `@numgrad.njit`, and what is derived from functions that have it.
+
+>>> from numgrad import adjoint
+>>> @adjoint.njit
+... def cube(x):
+...     return x * x * x
+>>> adjoint.grad(cube)(2.0)
+12.0
+"""
+
+from __future__ import annotations
+
+from typing import Any, overload
+
+from numgrad.adjoint.calls import python_function as _compiled_function
+from numgrad.adjoint.function import Compiled, Function
+from numgrad.adjoint.interpreter import interpreted
+from numgrad.adjoint.transforms import Gradient, Pullback
+
+__all__ = [
+    "Function",
+    "grad",
+    "interpreted",
+    "is_compiled",
+    "njit",
+    "value_and_grad",
+    "vjp",
+]
+
+Argnums = int | tuple[int, ...] | None
+
+
+@overload
+def njit(function: Any) -> Any: ...
+@overload
+def njit(**options: Any) -> Any: ...
+def njit(function: Any = None, **options: Any) -> Any:
+    """Compile a function with Numba, so that it can be differentiated.
+
+    Takes the options of `numba.njit`, and returns a function that is called like what that returns.
+
+    >>> @njit
+    ... def area(r):
+    ...     return 3.0 * r * r
+    >>> area(2.0), grad(area)(2.0)
+    (12.0, 12.0)
+    """
+    if function is None:
+        return lambda f: Function(f, options)
+    return Function(getattr(function, "py_func", function), options)
+
+
+def is_compiled(f: Any) -> bool:
+    """Whether f is a function that Numba compiles: by `numgrad.njit`, or by `numba.njit`."""
+    return isinstance(f, (Function, Compiled)) or (
+        type(f).__module__.startswith("numba.") and _compiled_function(f) is not None
+    )
+
+
+def grad(f: Any, argnums: Argnums = 0, *, has_aux: bool = False) -> Any:
+    """The gradient of a compiled function, as a compiled function of the same arguments.
+
+    Gives one gradient, a float or an array, or a tuple of them where `argnums` is one. `argnums`
+    None means every argument of floats. With `has_aux`, f gives (value, more), and the gradient
+    function (gradient, more).
+
+    Raises:
+        LanguageError: f uses what cannot be differentiated.
+        TypeError: f is not compiled, its result is not one float, or an argument not of floats.
+    """
+    return Gradient(f, argnums, value=False, has_aux=has_aux)
+
+
+def value_and_grad(f: Any, argnums: Argnums = 0, *, has_aux: bool = False) -> Any:
+    """As `grad`, with the value in front: (value, gradient)."""
+    return Gradient(f, argnums, value=True, has_aux=has_aux)
+
+
+def vjp(f: Any, *primals: Any, argnums: Argnums = None) -> Any:
+    """Products of seeds with the Jacobian of a compiled function.
+
+    With arguments: (value, pull), where `pull(seed)` gives the derivatives. Without: a compiled
+    function `h(seed, *args)` that gives (value, derivatives). Seeds are like the float results.
+    """
+    pullback = Pullback(f, argnums)
+    if not primals:
+        return pullback
+    value = f(*primals)
+    return value, lambda seed: pullback(seed, *primals)[1]
+
+
+for _transform in (grad, value_and_grad, vjp):
+    _transform.lower_transform = True  # type: ignore[attr-defined]

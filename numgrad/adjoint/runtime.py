@@ -1,0 +1,170 @@
+"""What generated code runs on, and where Numba meets the package: the only module to import it.
+
+Nothing imports this module but code that is about to compile.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+from numba import types
+from numba.core.errors import NumbaError
+from numba.extending import overload
+
+from numgrad.adjoint.fronts import Shape, Static, TupleType
+from numgrad.adjoint.ir import B1, F4, F8, I8, Array
+from numgrad.adjoint.signature import code_of_dtype
+from numgrad.kernels import intrinsics, scalar
+from numgrad.kernels.jit import f4, f8, inline
+
+__all__ = ["NumbaError", "dispatcher", "namespace", "njit", "numba_function", "shape_of_type"]
+
+FLAGS = {"error_model": "numpy", "nogil": True}
+
+
+def njit(function: Any, **options: Any) -> Any:
+    """Compile a function of the user."""
+    return numba.njit(**options)(function)
+
+
+@inline
+def u(i: Any) -> Any:
+    """An index that is not negative: Numba need not ask whether to wrap it around."""
+    return np.uint64(i)
+
+
+@inline
+def maximum(x: Any, y: Any) -> Any:
+    """The larger; nan if either is."""
+    return intrinsics.maximum(f8(x), f8(y))
+
+
+@inline
+def minimum(x: Any, y: Any) -> Any:
+    """The smaller; nan if either is."""
+    return intrinsics.minimum(f8(x), f8(y))
+
+
+@inline
+def copysign(x: Any, y: Any) -> Any:
+    """x with the sign of y."""
+    return intrinsics.copysign(f8(x), f8(y))
+
+
+@inline
+def fmod(x: Any, y: Any) -> Any:
+    """The remainder with the sign of x."""
+    return intrinsics.fmod(f8(x), f8(y))
+
+
+@inline
+def remainder(x: Any, y: Any) -> Any:
+    """The remainder with the sign of y."""
+    return scalar.remainder(f8(x), f8(y))
+
+
+@numba.njit(**FLAGS)
+def arena() -> Any:
+    """An array for saves."""
+    return np.empty(1 << 24)
+
+
+def namespace() -> dict[str, Any]:
+    """What generated code calls."""
+    import math
+
+    return {
+        "np": np,
+        "math": math,
+        "f8": f8,
+        "f4": f4,
+        "u": u,
+        "maximum": maximum,
+        "minimum": minimum,
+        "copysign": copysign,
+        "fmod": fmod,
+        "remainder": remainder,
+        "arena": arena,
+        "floor_divide": scalar.floor_divide,
+        "digamma": scalar.digamma,
+        "polygamma": scalar.polygamma,
+        **{
+            name: getattr(intrinsics, name)
+            for name in ("sqrt", "fabs", "rint", "floor", "ceil", "trunc", "to_bits", "from_bits")
+        },
+    }
+
+
+def load(body: str, objects: dict[str, Any]) -> Any:
+    """The entry function of a module, compiled when it is first called."""
+    names = {**namespace(), **objects}
+    before = set(names)
+    exec(compile(body, "<adjoint>", "exec"), names)
+    for name in [n for n in names if n not in before and n != "__builtins__"]:
+        names[name] = numba.njit(**FLAGS)(names[name])
+    return names["entry"]
+
+
+def shape_of_type(kind: Any) -> Shape:
+    """The type in the language of a type of Numba."""
+    if isinstance(kind, types.Array):
+        code = code_of_dtype(np.dtype(str(kind.dtype)))
+        if code is not None:
+            return Array(code, kind.ndim)
+    if isinstance(kind, types.Float):
+        return F4 if kind == types.float32 else F8
+    if isinstance(kind, types.IntegerLiteral) or isinstance(kind, types.Integer):
+        return I8
+    if isinstance(kind, (types.Boolean, types.BooleanLiteral)):
+        return B1
+    if isinstance(kind, types.BaseTuple):
+        return TupleType(
+            tuple(shape_of_type(t) for t in kind.types), getattr(kind, "instance_class", None)
+        )
+    if isinstance(kind, types.Dispatcher):
+        return Static(kind.dispatcher)
+    if isinstance(kind, (types.NoneType, types.Omitted)):
+        return Static(getattr(kind, "value", None))
+    if isinstance(kind, types.StringLiteral):
+        return Static(kind.literal_value)
+    raise numba.core.errors.TypingError(
+        f"numgrad differentiates with numbers, arrays, tuples and compiled functions, got {kind}"
+    )
+
+
+def numba_function(load_for: Any, count: int) -> Any:
+    """A Numba function that asks `load_for(shapes)` for its code when its types are known."""
+
+    def stub(*args: Any) -> Any:
+        raise NotImplementedError
+
+    names = [f"a{k}" for k in range(count)]
+    arguments = ", ".join(names)
+
+    def typed(*args: Any) -> Any:
+        shapes = [shape_of_type(a) for a in args]
+        used = [n for n, s in zip(names, shapes, strict=False) if not isinstance(s, Static)]
+        found = {"target": load_for(shapes)}
+        all_names = ", ".join(names[: len(args)])
+        text = f"def run({all_names}):\n    return target({', '.join(used)})"
+        exec(text, found)
+        return found["run"]
+
+    overload_for: dict[str, Any] = {"typed": typed}
+    exec(f"def choose({arguments}):\n    return typed({arguments})", overload_for)
+    exec(f"def stub({arguments}):\n    raise NotImplementedError", overload_for)
+    overload(overload_for["stub"], strict=False)(overload_for["choose"])
+    exec(f"def call({arguments}):\n    return stub({arguments})", overload_for)
+    return numba.njit(**FLAGS)(overload_for["call"])
+
+
+def dispatcher_type(dispatcher: Any) -> Any:
+    """The type of a Numba function, as Numba asks for it."""
+    return types.Dispatcher(dispatcher)
+
+
+def dispatcher(value: Any) -> bool:
+    """Whether it is a function that Numba has compiled."""
+    return isinstance(value, numba.core.dispatcher.Dispatcher)
