@@ -339,7 +339,7 @@ def matmul(lo: Lowering, left: Any, right: Any, node: ast.AST) -> Front:
 
     if not rows and not columns:
         return dot([], [])
-    shape = [lazy.dims_of(lo, a)[0]] * rows + [lazy.dims_of(lo, b)[1]] * columns
+    shape = [*lazy.dims_of(lo, a)[:-1], *lazy.dims_of(lo, b)[1:]]
     out = lazy.new_array(lo, type.code, shape, "m", zero=columns)
     if not columns:
         lazy.each(lo, shape, lambda index: lo.builder.store(out, index, dot(index, [])))
@@ -388,7 +388,7 @@ def scatter(
     if rank(array) != 1 or rank(index) != 1 or code_of(index) != "i8" or add:
         lo.refuse(node, "an index array is not supported here", "loop over its elements")
     if lazy.overlaps(lo, array, value):
-        value = lazy.made(lo, value)
+        value = lazy.made(lo, lazy.as_lazy(lo, value))
     shape = lazy.dims_of(lo, index)
 
     def one(i: Value, _: list[Value]) -> list[Value]:

@@ -133,7 +133,7 @@ def in_place(lo: Lowering, array: Var, op: str, stmt: ast.AugAssign) -> None:
         lo.refuse(stmt, f"{describe(value)} cannot be stored", "store numbers and arrays")
     if op in {"add", "sub"} and array.type.code in {"f8", "f4"}:
         if lazy.overlaps(lo, array, value):
-            value = expressions.made(lo, value)
+            value = lazy.made(lo, lazy.as_lazy(lo, value))
         if is_array(value):
             _require(lo, array, value)
 

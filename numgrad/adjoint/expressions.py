@@ -412,8 +412,15 @@ def part(lo: Lowering, array: Var, index: Sequence[Any]) -> Var:
             dims.append(ONE)
             continue
         if isinstance(i, tuple):
-            whole = i == (None, None, None)
-            dims.append(lo.dims[array][axis] if whole else None)
+            n = lo.dims[array][axis]
+            if i == (None, None, None):
+                dims.append(n)
+            elif i[:2] == (None, None) and isinstance(i[2], Const) and i[2].value:
+                step = abs(int(i[2].value))
+                more = lo.builder.emit("i.add", n, number(step - 1))
+                dims.append(lo.builder.emit("i.floordiv", more, number(step)))
+            else:
+                dims.append(None)
         axis += 1
     ndim = len(dims)
     if all(i == (None, None, None) for i in items) and ndim == rank(array):

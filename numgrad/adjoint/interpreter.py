@@ -75,6 +75,7 @@ def namespace() -> dict[str, Any]:
         "f4": np.float32,
         "sqrt": np.sqrt,
         "fabs": np.abs,
+        "sign": np.sign,
         "maximum": np.maximum,
         "minimum": np.minimum,
         "copysign": np.copysign,
@@ -85,6 +86,10 @@ def namespace() -> dict[str, Any]:
         "fmod": np.fmod,
         "remainder": np.remainder,
         "floor_divide": np.floor_divide,
+        **{
+            name: getattr(np, name)
+            for name in ("sin", "cos", "tan", "exp", "log", "log1p", "log2", "log10")
+        },
         "digamma": special.digamma,
         "polygamma": special.polygamma,
         "from_bits": lambda n: struct.unpack("d", struct.pack("q", n))[0],

@@ -23,17 +23,32 @@ def structured(function: ast.FunctionDef) -> list[ast.stmt]:
     """The body of a function without jumps."""
     rewriter = _Rewriter()
     body = copy.deepcopy(function.body)
-    if rewriter.jumps(body, own=True):
-        in_loop = any(
-            isinstance(n, ast.Return)
-            for loop in ast.walk(function)
-            if isinstance(loop, (ast.For, ast.While))
-            for n in ast.walk(loop)
-        )
-        rewriter.uses_returned = in_loop or not _tail(body)
-        start = [_assign(RETURNED, False, function)] if rewriter.uses_returned else []
-        return [*start, *rewriter.block(body, None)]
-    return body
+    rewriter.uses_returned = not _tail(body)
+    start = [_assign(RETURNED, False, function)] if rewriter.uses_returned else []
+    return [*start, *rewriter.block(body, None)]
+
+
+def results(function: ast.FunctionDef) -> tuple[bool, bool]:
+    """Whether a function returns values, and whether it may also return None."""
+    found = [n for n in ast.walk(function) if isinstance(n, ast.Return)]
+    values = [n for n in found if n.value is not None and not _is_none(n.value)]
+    return bool(values), len(values) < len(found) or not _ends(function.body)
+
+
+def _is_none(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
+
+
+def _ends(body: Sequence[ast.stmt]) -> bool:
+    """Whether a block is certainly left by a return."""
+    if not body:
+        return False
+    last = body[-1]
+    if isinstance(last, ast.If):
+        return _ends(last.body) and _ends(last.orelse)
+    if isinstance(last, ast.While) and isinstance(last.test, ast.Constant) and last.test.value:
+        return not _contains(last.body, ast.Break)
+    return isinstance(last, ast.Return)
 
 
 class _Rewriter:
@@ -68,7 +83,12 @@ class _Rewriter:
                 if rest and returns:
                     return [*out, self.unless(RETURNED, self.block(rest, loop), stmt)]
                 continue
-            if not isinstance(stmt, ast.If) or not self.jumps([stmt], own=True):
+            if not isinstance(stmt, ast.If):
+                out.append(stmt)
+                continue
+            if not self.jumps([stmt], own=True):
+                stmt.body = self.block(stmt.body, loop)
+                stmt.orelse = self.block(stmt.orelse, loop)
                 out.append(stmt)
                 continue
             then, orelse = _always(stmt.body), _always(stmt.orelse)

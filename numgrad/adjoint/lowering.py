@@ -195,9 +195,24 @@ class Lowering:
             self.trees[path] = jumps.structured(self.source.tree)
         self.body(self.trees[path])
         result = self.env.get(jumps.RESULT, Static(None))
+        values, may_be_none = jumps.results(self.source.tree)
         if isinstance(result, Undefined):
-            result = Static(None)
+            self.refuse(
+                self.last_return(),
+                "this function returns arrays from within a loop, or values of several kinds",
+                "write into one array or variable, and return it at the end",
+            )
+        if values and may_be_none:
+            self.refuse(
+                self.last_return(),
+                "this function returns a value here, but may also end without one",
+                "return a value of the same kind everywhere",
+            )
         return result
+
+    def last_return(self) -> ast.AST:
+        """The last return of the function."""
+        return [n for n in ast.walk(self.source.tree) if isinstance(n, ast.Return)][-1]
 
     def body(self, stmts: Sequence[ast.stmt]) -> None:
         """Read statements."""

@@ -83,10 +83,8 @@ def merge(
     if isinstance(a, (Const, Var)) and isinstance(b, (Const, Var)):
         return _merge_values(lo, stmt, name, (a, b), envs, node)
     if isinstance(a, Tuple) and isinstance(b, Tuple) and len(a.items) == len(b.items):
-        return Tuple(
-            [merge(lo, stmt, name, s, envs, node) for s in zip(a.items, b.items, strict=True)],
-            a.cls,
-        )
+        items = [merge(lo, stmt, name, s, envs, node) for s in zip(a.items, b.items, strict=True)]
+        return Undefined(name) if _undefined(items) else Tuple(items, a.cls)
     for known, other in ((a, b), (b, a)):
         if isinstance(other, Undefined) and isinstance(known, (Const, Var)) and not is_array(known):
             zero = number(0.0) if known.type in (F8, F4) else Const(known.type, 0)  # type: ignore[arg-type]
@@ -187,6 +185,10 @@ def cast(lo: Lowering, value: Value, type: Any) -> Value:
 def hint(name: str) -> str:
     """A name for the text."""
     return name.strip().replace(" ", "_")
+
+
+def _undefined(items: list[Front]) -> bool:
+    return any(isinstance(i, Undefined) for i in items)
 
 
 def _fresh(lo: Lowering, array: Var) -> bool:

@@ -47,7 +47,7 @@ def templates() -> dict[str, str]:
         for name, op in REGISTRY.items()
         if getattr(op, "template", None) is not None
     }
-    return {**table, **EXACT, **BOOLEAN, **CASTS, **DETACHED}  # type: ignore[dict-item]
+    return {**table, "sign": "sign({0})", **EXACT, **BOOLEAN, **CASTS, **DETACHED}  # type: ignore[dict-item]
 
 
 def source(procedure: Procedure) -> str:

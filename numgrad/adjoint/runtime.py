@@ -5,6 +5,7 @@ Nothing imports this module but code that is about to compile.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numba
@@ -18,6 +19,7 @@ from numgrad.adjoint.ir import B1, F4, F8, I8, Array
 from numgrad.adjoint.signature import code_of_dtype
 from numgrad.kernels import intrinsics, scalar
 from numgrad.kernels.jit import f4, f8, inline
+from numgrad.kernels.vecmath import exponential, logarithm, trigonometric
 
 __all__ = ["NumbaError", "dispatcher", "namespace", "njit", "numba_function", "shape_of_type"]
 
@@ -65,6 +67,30 @@ def remainder(x: Any, y: Any) -> Any:
     return scalar.remainder(f8(x), f8(y))
 
 
+@inline
+def sin(x: Any) -> Any:
+    """Sine; that of the kernels is for arguments up to a limit."""
+    return trigonometric.sin(x) if abs(x) <= trigonometric.LIMIT else math.sin(x)
+
+
+@inline
+def cos(x: Any) -> Any:
+    """Cosine."""
+    return trigonometric.cos(x) if abs(x) <= trigonometric.LIMIT else math.cos(x)
+
+
+@inline
+def tan(x: Any) -> Any:
+    """Tangent."""
+    return trigonometric.tan(x) if abs(x) <= trigonometric.LIMIT else math.tan(x)
+
+
+@inline
+def sign(x: Any) -> Any:
+    """-1, 0 or 1; nan for nan."""
+    return x if x != x else f8((x > 0) - (x < 0))  # noqa: PLR0124 - nan differs from itself
+
+
 @numba.njit(**FLAGS)
 def arena() -> Any:
     """An array for saves."""
@@ -73,8 +99,6 @@ def arena() -> Any:
 
 def namespace() -> dict[str, Any]:
     """What generated code calls."""
-    import math
-
     return {
         "np": np,
         "math": math,
@@ -86,6 +110,12 @@ def namespace() -> dict[str, Any]:
         "copysign": copysign,
         "fmod": fmod,
         "remainder": remainder,
+        "sign": sign,
+        "sin": sin,
+        "cos": cos,
+        "tan": tan,
+        "exp": exponential.exp,
+        **{name: getattr(logarithm, name) for name in ("log", "log1p", "log2", "log10")},
         "arena": arena,
         "floor_divide": scalar.floor_divide,
         "digamma": scalar.digamma,
