@@ -94,6 +94,7 @@ def namespace() -> dict[str, Any]:
         "polygamma": special.polygamma,
         "from_bits": lambda n: struct.unpack("d", struct.pack("q", n))[0],
         "to_bits": lambda x: struct.unpack("q", struct.pack("d", x))[0],
+        "release": lambda _: None,
         "arena": lambda: np.full(ARENA, np.nan),
     }
 

@@ -64,6 +64,7 @@ class _Printer:
         self.names: dict[Var, str] = {}
         self.used: dict[str, int] = dict.fromkeys(TAKEN, 1)
         self.lines: list[str] = []
+        self.arenas: list[Var] = []
 
     def text(self) -> str:
         """Return the whole function."""
@@ -72,9 +73,14 @@ class _Printer:
         self.lines.append(f"def {procedure.name}({arguments}):")
         self.write(procedure.body, 1)
         results = [self.value(r) for r in procedure.results]
+        self.lines += [f"{INDENT}{line}" for line in self.releases()]
         body = results[0] if len(results) == 1 else f"({', '.join(results)})"
         self.lines.append(f"{INDENT}return {body if results else '0'}")
         return "\n".join([*self.lines, ""])
+
+    def releases(self) -> list[str]:
+        """The lines that give the arenas back that have been taken so far."""
+        return [f"release({self.name(a)})" for a in self.arenas]
 
     def name(self, var: Var) -> str:
         """Return the name of a variable, new if it is new."""
@@ -137,6 +143,7 @@ class _Printer:
             case View():
                 return [f"{self.name(stmt.out)} = {self.view(stmt)}"]
             case Alloc() if stmt.arena:
+                self.arenas.append(stmt.out)
                 return [f"{self.name(stmt.out)} = arena()"]
             case Alloc():
                 make = "np.zeros" if stmt.zero else "np.empty"
@@ -153,6 +160,7 @@ class _Printer:
             case Fail():
                 return [
                     f"if {self.value(stmt.test)}:",
+                    *(f"{INDENT}{line}" for line in self.releases()),
                     f"{INDENT}raise {stmt.error}({stmt.message!r})",
                 ]
             case If():

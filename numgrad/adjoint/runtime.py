@@ -10,10 +10,12 @@ from typing import Any
 
 import numba
 import numpy as np
+from llvmlite import binding, ir
 from numba import types
 from numba.core.errors import NumbaError
-from numba.extending import overload
+from numba.extending import intrinsic, overload
 
+from numgrad.adjoint import arena as arenas
 from numgrad.adjoint.fronts import Shape, Static, TupleType
 from numgrad.adjoint.ir import B1, F4, F8, I8, Array
 from numgrad.adjoint.signature import code_of_dtype
@@ -91,10 +93,74 @@ def sign(x: Any) -> Any:
     return x if x != x else f8((x > 0) - (x < 0))  # noqa: PLR0124 - nan differs from itself
 
 
+def _entry(builder: Any, index: Any) -> Any:
+    """The address of an entry of the table of the arena."""
+    integer = ir.IntType(64)
+    known = builder.module.globals.get(arenas.SYMBOL)
+    start = known or ir.GlobalVariable(builder.module, integer, arenas.SYMBOL)
+    return builder.gep(start, [index])
+
+
+@intrinsic
+def _entry_of_table(typing: Any, index: Any) -> Any:  # noqa: ARG001 - Numba hands it on
+    """Read the table."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
+        return builder.load(_entry(builder, arguments[0]))
+
+    return types.int64(types.int64), generate
+
+
+@intrinsic
+def _exchange(typing: Any, index: Any, old: Any, new: Any) -> Any:  # noqa: ARG001
+    """Write `new` where the table holds `old`, in one step; whether it did."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
+        place, before, after = arguments
+        result = builder.cmpxchg(_entry(builder, place), before, after, "acq_rel", "acquire")
+        return builder.extract_value(result, 1)
+
+    return types.boolean(types.int64, types.int64, types.int64), generate
+
+
+@intrinsic
+def _pointer(typing: Any, address: Any) -> Any:  # noqa: ARG001
+    """A pointer to float64 of an address."""
+    kind = types.CPointer(types.float64)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
+        return builder.inttoptr(arguments[0], context.get_value_type(kind))
+
+    return kind(types.int64), generate
+
+
 @numba.njit(**FLAGS)
 def arena() -> Any:
-    """An array for saves."""
-    return np.empty(1 << 24)
+    """An array for saves: a place that nobody uses, or else a new one."""
+    size = _entry_of_table(arenas.BYTES)
+    for k in range(_entry_of_table(arenas.COUNT)):
+        if _exchange(arenas.FIRST + k, 0, 1):
+            address = _entry_of_table(arenas.ADDRESS) + k * size
+            return numba.carray(_pointer(address), (size // 8,), np.float64)
+    return np.empty(size // 8)
+
+
+@numba.njit(**FLAGS)
+def release(saved: Any) -> None:
+    """Give a place back."""
+    offset = saved.ctypes.data - _entry_of_table(arenas.ADDRESS)
+    k = offset // _entry_of_table(arenas.BYTES)
+    if 0 <= offset and k < _entry_of_table(arenas.COUNT):
+        _exchange(arenas.FIRST + k, 1, 0)
+
+
+def _start() -> None:
+    """Make the table known to compiled code."""
+    arenas.reserve()
+    binding.add_symbol(arenas.SYMBOL, arenas.table.ctypes.data)
+
+
+_start()
 
 
 def namespace() -> dict[str, Any]:
@@ -117,6 +183,7 @@ def namespace() -> dict[str, Any]:
         "exp": exponential.exp,
         **{name: getattr(logarithm, name) for name in ("log", "log1p", "log2", "log10")},
         "arena": arena,
+        "release": release,
         "floor_divide": scalar.floor_divide,
         "digamma": scalar.digamma,
         "polygamma": scalar.polygamma,
