@@ -12,17 +12,24 @@ from __future__ import annotations
 
 from typing import Any, overload
 
+from numgrad.adjoint.arena import set_arena
 from numgrad.adjoint.calls import python_function as _compiled_function
 from numgrad.adjoint.function import Compiled, Function
 from numgrad.adjoint.interpreter import interpreted
+from numgrad.adjoint.jacobians import Directional, Jacobian
 from numgrad.adjoint.transforms import Gradient, Pullback
 
 __all__ = [
     "Function",
     "grad",
+    "hessian",
+    "hvp",
     "interpreted",
     "is_compiled",
+    "jacobian",
+    "jvp",
     "njit",
+    "set_arena",
     "value_and_grad",
     "vjp",
 ]
@@ -89,5 +96,42 @@ def vjp(f: Any, *primals: Any, argnums: Argnums = None) -> Any:
     return value, lambda seed: pullback(seed, *primals)[1]
 
 
-for _transform in (grad, value_and_grad, vjp):
+def jvp(f: Any, primals: Any = None, tangents: Any = None) -> Any:
+    """The derivative of a compiled function along tangents: (value, tangent of the value).
+
+    `primals` and `tangents` are tuples; a tangent of None belongs to a constant. Without them: a
+    compiled function `h(primals, tangents)`.
+
+    >>> jvp(njit(lambda_), (2.0,), (1.0,))  # doctest: +SKIP
+    """
+    directional = Directional(f)
+    if primals is None:
+        return directional
+    return directional(tuple(primals), tuple(tangents))
+
+
+def jacobian(f: Any, argnums: int = 0, *, mode: str = "auto") -> Any:
+    """All derivatives of the result with respect to one argument, of shape result + argument.
+
+    `mode` is "forward", "reverse", or "auto": reverse for a function with one number as result.
+    """
+    return Jacobian(f, argnums, mode=mode)
+
+
+def hessian(f: Any, argnums: int = 0) -> Any:
+    """The second derivatives of a function with one number as result, forward over reverse."""
+    return Jacobian(Gradient(f, argnums, value=False, has_aux=False), argnums, mode="forward")
+
+
+def hvp(f: Any, primals: Any, tangents: Any) -> Any:
+    """The value's gradients along tangents: products of the Hessian with vectors.
+
+    Gives (gradient, product), each a tuple where there are several arguments of floats.
+    """
+    argnums: Any = tuple(k for k, t in enumerate(tangents) if t is not None)
+    gradient = Gradient(f, argnums if len(argnums) > 1 else argnums[0], value=False, has_aux=False)
+    return Directional(gradient)(tuple(primals), tuple(tangents))
+
+
+for _transform in (grad, value_and_grad, vjp, jvp, jacobian, hessian):
     _transform.lower_transform = True  # type: ignore[attr-defined]

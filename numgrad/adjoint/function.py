@@ -27,8 +27,9 @@ class Compiled:
     """
 
     name: str
-    # How many arguments it takes.
+    # How many arguments it takes, and their names.
     count: int
+    parameters: list[str]
 
     def derive(self, shapes: tuple[Shape, ...], groups: tuple[int, ...] | None) -> Derived:
         """The procedure for arguments of these types."""
@@ -140,6 +141,14 @@ class Function:
 def entry_for(function: Any, shapes: Sequence[Shape], groups: Any = None) -> Entry:
     """The procedure of a compiled function for arguments of these types."""
     return Program().entry(function, tuple(shapes), groups)
+
+
+def derived_for(f: Any, shapes: Sequence[Shape], groups: Any = None) -> Derived:
+    """The procedure of a compiled function, or of what was derived from one."""
+    if isinstance(f, Compiled):
+        return f._derived(tuple(shapes), groups)  # noqa: SLF001 - it is this module's class
+    entry = entry_for(f, shapes, groups)
+    return writing.Derived(entry.procedure, tuple(shapes), entry.result)
 
 
 def python_function(f: Any) -> Any:

@@ -329,8 +329,8 @@ def _reverse_order(builder: Builder, stmt: Loop) -> None:
     stmt.bounds = (first, builder.emit("i.sub", low, ONE), number(-1))
 
 
-def nest(builder: Builder, shape: tuple[Value, ...], body: Any) -> None:
-    """Append loops over every index of a shape."""
+def nest(builder: Builder, shape: tuple[Value, ...], body: Any, *, parallel: bool = True) -> None:
+    """Append loops over every index of a shape, in any order if `parallel`."""
 
     def level(axis: int, index: list[Value]) -> None:
         if axis == len(shape):
@@ -344,6 +344,6 @@ def nest(builder: Builder, shape: tuple[Value, ...], body: Any) -> None:
             level(axis + 1, [*index, i])
         trips = builder.var(I8, "trips", nonneg=True)
         bounds = (ZERO, shape[axis], ONE)
-        builder.append(Loop(i, bounds, head, None, inside, None, [], trips, parallel=True))
+        builder.append(Loop(i, bounds, head, None, inside, None, [], trips, parallel))
 
     level(0, [])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from numgrad.adjoint import derive
 from numgrad.adjoint.fronts import Shape, Static, TupleType
-from numgrad.adjoint.function import Compiled, entry_for, python_function
+from numgrad.adjoint.function import Compiled, derived_for, python_function
 from numgrad.adjoint.ir import F8, Array, Scalar
 from numgrad.adjoint.signature import floats
 from numgrad.adjoint.source import read
@@ -15,7 +15,6 @@ from numgrad.adjoint.writing import Derived
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numgrad.adjoint.lowering import Entry
 
 Argnums = int | tuple[int, ...] | None
 
@@ -24,9 +23,12 @@ class Transformed(Compiled):
     """What is derived from a function by differentiating it in some of its arguments."""
 
     def __init__(self, f: Any, argnums: Argnums) -> None:
-        self.function = python_function(f)
-        self.read = read(self.function)
-        self.parameters = self.read.parameters
+        self.function: Any
+        if isinstance(f, Compiled):
+            self.function, self.parameters = f, list(f.parameters)
+        else:
+            self.function = python_function(f)
+            self.parameters = read(self.function).parameters
         self.count = len(self.parameters)
         self.argnums = argnums
         self.__name__ = self.name = f"{type(self).__name__.lower()} of {self.function.__name__}"
@@ -112,7 +114,7 @@ class Gradient(Transformed):
 
     def derive(self, shapes: tuple[Shape, ...], groups: tuple[int, ...] | None) -> Derived:
         """Both ways in one procedure."""
-        entry = entry_for(self.function, shapes, groups)
+        entry = derived_for(self.function, shapes, groups)
         result = entry.result
         if self.has_aux and isinstance(result, TupleType) and len(result.items) == 2:
             head = result.items[0]
@@ -153,16 +155,17 @@ class Pullback(Transformed):
     def __init__(self, f: Any, argnums: Argnums) -> None:
         super().__init__(f, argnums)
         self.count += 1
+        self.parameters = ["seed", *self.parameters]
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
         """Call with the seed and the arguments."""
-        return self.run(args[0], *self.bound(args[1:], keywords))
+        return self.run(*self.bound(args, keywords))
 
     def derive(self, shapes: tuple[Shape, ...], groups: tuple[int, ...] | None) -> Derived:
         """Both ways in one procedure, with seeds as parameters."""
         seed, *rest = shapes
         own = None if groups is None else _without(groups, len(floats(seed)))
-        entry = entry_for(self.function, rest, own)
+        entry = derived_for(self.function, rest, own)
         wanted = derivative_shape(entry.result)
         check_seed(self.function.__name__, wanted, seed)
         chosen = self.wrt(rest)
@@ -213,4 +216,3 @@ def check_seed(name: str, wanted: Shape, seed: Shape) -> None:
     )
 
 
-__all__ = ["Entry", "Gradient", "Pullback", "Transformed"]
