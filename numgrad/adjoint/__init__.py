@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any, overload
 
 from numgrad.adjoint.arena import set_arena
@@ -52,6 +53,9 @@ def njit(function: Any = None, **options: Any) -> Any:
     >>> area(2.0), grad(area)(2.0)
     (12.0, 12.0)
     """
+    if "numba" in sys.modules:
+        # Code that is compiled by numba.njit may call transforms.
+        from numgrad.adjoint import runtime  # noqa: F401 - it registers them
     if function is None:
         return lambda f: Function(f, options)
     return Function(getattr(function, "py_func", function), options)
@@ -133,5 +137,6 @@ def hvp(f: Any, primals: Any, tangents: Any) -> Any:
     return Directional(gradient)(tuple(primals), tuple(tangents))
 
 
-for _transform in (grad, value_and_grad, vjp, jvp, jacobian, hessian):
+TRANSFORMS = (grad, value_and_grad, vjp, jvp, jacobian, hessian)
+for _transform in TRANSFORMS:
     _transform.lower_transform = True  # type: ignore[attr-defined]

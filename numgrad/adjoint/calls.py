@@ -73,8 +73,9 @@ def call(lo: Lowering, node: ast.Call) -> Front:
     if derived is not None:
         result: Front = derived(lo, args, keywords, node)
         return result
-    if getattr(function, "lower_transform", None) is not None:
-        return Static(function(*(static_argument(lo, a, node) for a in args), **{
+    transform = transform_of(function)
+    if transform is not None:
+        return Static(transform(*(static_argument(lo, a, node) for a in args), **{
             k: static_argument(lo, v, node) for k, v in keywords.items()
         }))
     inner = python_function(function)
@@ -84,6 +85,17 @@ def call(lo: Lowering, node: ast.Call) -> Front:
         items = args + [keywords[f] for f in function._fields[len(args) :]]
         return Tuple([expressions.made(lo, i) for i in items], function)
     return library_call(lo, function, args, keywords, node)
+
+
+def transform_of(function: Any) -> Any:
+    """The transform of compiled functions that a function stands for; None if it is none."""
+    if getattr(function, "lower_transform", None) is not None:
+        return function
+    if (getattr(function, "__module__", "") or "").startswith("numgrad.func"):
+        from numgrad import adjoint
+
+        return getattr(adjoint, getattr(function, "__name__", ""), None)
+    return None
 
 
 def static_argument(lo: Lowering, front: Front, node: ast.AST) -> Any:

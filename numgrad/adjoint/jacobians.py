@@ -10,7 +10,7 @@ from numgrad.adjoint.clean import clean
 from numgrad.adjoint.forward import tangent
 from numgrad.adjoint.fronts import Shape, Static, TupleType
 from numgrad.adjoint.function import derived_for
-from numgrad.adjoint.ir import F8, Array, Call, Procedure, Scalar, Value, Var
+from numgrad.adjoint.ir import F8, Alloc, Array, Block, Call, Procedure, Scalar, Value, Var
 from numgrad.adjoint.memory import nest
 from numgrad.adjoint.signature import floats
 from numgrad.adjoint.transforms import (
@@ -51,12 +51,36 @@ class Directional(Transformed):
             active += _matches(self.name, p, t)
         if not any(active):
             raise TypeError(f"jvp() of {self.name} got no tangent: pass one for an argument.")
-        procedure = tangent(inner.procedure, active)
+        procedure = _keeping(tangent(inner.procedure, active), len(active))
         return Derived(
             procedure,
             shapes,
             TupleType((inner.result, derivative_shape(inner.result))),
         )
+
+
+def _keeping(procedure: Procedure, first: int) -> Procedure:
+    """The procedure with copies of the tangents, from parameter `first` on, that it writes to."""
+    params = list(procedure.params)
+    builder = Builder()
+    for k in range(first, len(params)):
+        own = params[k]
+        if k in procedure.writes and isinstance(own.type, Array):
+            params[k] = given = Var(own.type, own.hint)
+            builder.append(Alloc(own, builder.sizes(given), False))
+            nest(
+                builder,
+                builder.sizes(given),
+                lambda i, c=own, p=given: builder.store(c, i, builder.load(p, i)),
+            )
+    return Procedure(
+        procedure.name,
+        params,
+        Block(None, [*builder.block.stmts, *procedure.body.stmts]),
+        procedure.results,
+        frozenset(k for k in procedure.writes if k < first),
+        procedure.groups,
+    )
 
 
 def _matches(name: str, primal: Shape, given: Shape) -> list[bool]:

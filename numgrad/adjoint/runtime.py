@@ -5,7 +5,9 @@ Nothing imports this module but code that is about to compile.
 
 from __future__ import annotations
 
+import functools
 import math
+import sys
 from typing import Any
 
 import numba
@@ -257,6 +259,55 @@ def numba_function(load_for: Any, count: int) -> Any:
     return numba.njit(**FLAGS)(overload_for["call"])
 
 
+def _constant(kind: Any) -> Any:
+    """The Python object of an argument that has to be known when code is compiled."""
+    if isinstance(kind, types.Literal):
+        return kind.literal_value
+    if isinstance(kind, types.Omitted):
+        return kind.value
+    if isinstance(kind, types.BaseTuple):
+        return tuple(_constant(t) for t in kind.types)
+    if isinstance(kind, types.NoneType):
+        return None
+    if isinstance(kind, types.Dispatcher):
+        return kind.dispatcher
+    if isinstance(kind, (bool, int, str, tuple)) or kind is None:
+        return kind
+    raise numba.core.errors.TypingError("argnums and the like have to be written as literals")
+
+
+def _register(transform: Any) -> None:
+    """Let compiled code call a transform on a compiled function."""
+
+    def plain(f: Any, argnums: Any = 0, has_aux: Any = False) -> Any:
+        options = {"has_aux": True} if _constant(has_aux) else {}
+        derived = transform(_constant(f), _constant(argnums), **options).dispatcher
+        return lambda f, argnums=0, has_aux=False: derived
+
+    def product(f: Any) -> Any:
+        derived = transform(_constant(f)).dispatcher
+        return lambda f: derived
+
+    def directional(f: Any, primals: Any, tangents: Any) -> Any:
+        derived = transform(_constant(f)).dispatcher
+        return lambda f, primals, tangents: derived(primals, tangents)
+
+    chosen = {"vjp": product, "jvp": directional}.get(transform.__name__, plain)
+    names = {transform}
+    outer = getattr(sys.modules.get("numgrad.func"), transform.__name__, None)
+    for each in {*names, outer} - {None}:
+        overload(each, strict=False, prefer_literal=True)(chosen)
+
+
+@functools.cache
+def register() -> None:
+    """Let compiled code call the transforms of `numgrad.adjoint`; Numba calls this, too."""
+    from numgrad import adjoint
+
+    for transform in adjoint.TRANSFORMS:
+        _register(transform)
+
+
 def dispatcher_type(dispatcher: Any) -> Any:
     """The type of a Numba function, as Numba asks for it."""
     return types.Dispatcher(dispatcher)
@@ -265,3 +316,6 @@ def dispatcher_type(dispatcher: Any) -> Any:
 def dispatcher(value: Any) -> bool:
     """Whether it is a function that Numba has compiled."""
     return isinstance(value, numba.core.dispatcher.Dispatcher)
+
+
+register()
