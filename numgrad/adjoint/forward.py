@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 from numgrad.adjoint.activity import Activity, Memory, floating
@@ -192,7 +193,7 @@ class Forward:
                     for t in self.tangents[stmt.out]:
                         append(Alloc(t, stmt.shape, not stmt.arena, stmt.arena))
             case _:
-                append(stmt)
+                append(copy.copy(stmt))
 
     def like(self, array: Var) -> list[Var]:
         """Tangents of an array, to be made."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from numgrad.adjoint import calls, interpreter, source, writing
+from numgrad.adjoint import calls, interpreter, source, tensors, writing
 from numgrad.adjoint.fronts import Front, Shape, Static, leaves, shape_of
 from numgrad.adjoint.lowering import Entry, Program
 from numgrad.adjoint.signature import shape_of_value
@@ -55,6 +55,14 @@ class Compiled:
     @functools.cached_property
     def _interpreted(self) -> Callable[[tuple[Shape, ...]], Any]:
         return functools.cache(lambda shapes: interpreter.load(writing.write(self._derive(shapes))))
+
+    def derived(self, shapes: tuple[Shape, ...]) -> Derived:
+        """The procedure for arguments of these types, and the type of its result."""
+        return self._derive(shapes)
+
+    def plain(self, *args: Any) -> Any:
+        """Call with plain numbers and arrays."""
+        return self.run(*args)
 
     def run(self, *args: Any) -> Any:
         """Call with plain numbers and arrays."""
@@ -126,9 +134,19 @@ class Function:
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
         """Call the compiled function."""
+        if tensors.holds_tensor(args):
+            return tensors.call(self, args)
+        return self.plain(*args, **keywords)
+
+    def plain(self, *args: Any, **keywords: Any) -> Any:
+        """Call with plain numbers and arrays."""
         if interpreter.is_active():
             return self.py_func(*args, **keywords)
         return self.dispatcher(*args, **keywords)
+
+    def derived(self, shapes: tuple[Shape, ...]) -> Derived:
+        """The procedure for arguments of these types, and the type of its result."""
+        return derived_for(self.py_func, shapes)
 
     def adjoint_source(self, *args: Any) -> str:
         """The generated gradient, as Python text, for arguments like these."""
@@ -143,6 +161,7 @@ def entry_for(function: Any, shapes: Sequence[Shape], groups: Any = None) -> Ent
     return Program().entry(function, tuple(shapes), groups)
 
 
+@functools.cache
 def derived_for(f: Any, shapes: Sequence[Shape], groups: Any = None) -> Derived:
     """The procedure of a compiled function, or of what was derived from one."""
     if isinstance(f, Compiled):

@@ -45,7 +45,7 @@ class Directional(Transformed):
             )
         count = sum(len(floats(s)) for s in primals.items)
         own = None if groups is None else groups[:count]
-        inner = derived_for(self.function, primals.items, own)
+        inner = derived_for(self.function, tuple(primals.items), own)
         active: list[bool] = []
         for p, t in zip(primals.items, tangents.items, strict=True):
             active += _matches(self.name, p, t)

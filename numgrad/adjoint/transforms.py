@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from numgrad.adjoint import derive
+from numgrad.adjoint import derive, tensors
 from numgrad.adjoint.fronts import Shape, Static, TupleType
 from numgrad.adjoint.function import Compiled, derived_for, python_function
 from numgrad.adjoint.ir import F8, Array, Scalar
@@ -31,7 +31,7 @@ class Transformed(Compiled):
             self.parameters = read(self.function).parameters
         self.count = len(self.parameters)
         self.argnums = argnums
-        self.__name__ = self.name = f"{type(self).__name__.lower()} of {self.function.__name__}"
+        self.__name__ = self.name = f"{self.function.__name__}_{type(self).__name__.lower()}"
         self.__doc__ = f"The {self.name}."
 
     def __repr__(self) -> str:
@@ -39,7 +39,8 @@ class Transformed(Compiled):
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
         """Call with numbers and arrays."""
-        return self.run(*self.bound(args, keywords))
+        args = self.bound(args, keywords)
+        return tensors.call(self, args) if tensors.holds_tensor(args) else self.run(*args)
 
     def bound(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, ...]:
         """The arguments by position."""
@@ -114,7 +115,7 @@ class Gradient(Transformed):
 
     def derive(self, shapes: tuple[Shape, ...], groups: tuple[int, ...] | None) -> Derived:
         """Both ways in one procedure."""
-        entry = derived_for(self.function, shapes, groups)
+        entry = derived_for(self.function, tuple(shapes), groups)
         result = entry.result
         if self.has_aux and isinstance(result, TupleType) and len(result.items) == 2:
             head = result.items[0]
@@ -152,20 +153,17 @@ class Gradient(Transformed):
 class Pullback(Transformed):
     """The product of a seed for the results with the Jacobian: `h(seed, *args)`."""
 
-    def __init__(self, f: Any, argnums: Argnums) -> None:
+    def __init__(self, f: Any, argnums: Argnums, *, value: bool = True) -> None:
         super().__init__(f, argnums)
+        self.value = value
         self.count += 1
         self.parameters = ["seed", *self.parameters]
-
-    def __call__(self, *args: Any, **keywords: Any) -> Any:
-        """Call with the seed and the arguments."""
-        return self.run(*self.bound(args, keywords))
 
     def derive(self, shapes: tuple[Shape, ...], groups: tuple[int, ...] | None) -> Derived:
         """Both ways in one procedure, with seeds as parameters."""
         seed, *rest = shapes
         own = None if groups is None else _without(groups, len(floats(seed)))
-        entry = derived_for(self.function, rest, own)
+        entry = derived_for(self.function, tuple(rest), own)
         wanted = derivative_shape(entry.result)
         check_seed(self.function.__name__, wanted, seed)
         chosen = self.wrt(rest)
@@ -176,7 +174,7 @@ class Pullback(Transformed):
             derive.Variants(),
             seeded=seeded,
             seeds=True,
-            value=True,
+            value=self.value,
             name=f"{entry.procedure.name}_pullback",
         )
         count = len(seeded)
@@ -188,7 +186,8 @@ class Pullback(Transformed):
         gradients = [derivative_shape(rest[k]) for k in chosen]
         single = isinstance(self.argnums, int)
         gradient: Shape = gradients[0] if single else TupleType(tuple(gradients))
-        return Derived(procedure, shapes, TupleType((entry.result, gradient)))
+        whole = TupleType((entry.result, gradient)) if self.value else gradient
+        return Derived(procedure, shapes, whole)
 
 
 def _without(groups: tuple[int, ...], count: int) -> tuple[int, ...]:
