@@ -48,7 +48,7 @@ class Compiled:
             from numgrad.adjoint import runtime
 
             text = writing.write(self._derive(shapes))
-            return runtime.load(text.body, text.objects)
+            return runtime.load(text)
 
         return functools.cache(load)
 

@@ -14,18 +14,19 @@ import numba
 import numpy as np
 from llvmlite import binding, ir
 from numba import types
-from numba.core.errors import NumbaError
 from numba.extending import intrinsic, overload
 
 from numgrad.adjoint import arena as arenas
+from numgrad.adjoint import disk
 from numgrad.adjoint.fronts import Shape, Static, TupleType
 from numgrad.adjoint.ir import B1, F4, F8, I8, Array
 from numgrad.adjoint.signature import code_of_dtype
-from numgrad.kernels import intrinsics, scalar
+from numgrad.kernels import build, intrinsics, scalar
 from numgrad.kernels.jit import f4, f8, inline
-from numgrad.kernels.vecmath import exponential, logarithm, trigonometric
+from numgrad.kernels.vecmath import trigonometric
 
-__all__ = ["NumbaError", "dispatcher", "namespace", "njit", "numba_function", "shape_of_type"]
+# All names that the templates of ops use; some have a form of their own below.
+exec(build.PRELUDE, globals())
 
 FLAGS = {"error_model": "numpy", "nogil": True}
 
@@ -165,42 +166,34 @@ def _start() -> None:
 _start()
 
 
-def namespace() -> dict[str, Any]:
-    """What generated code calls."""
-    return {
-        "np": np,
-        "math": math,
-        "f8": f8,
-        "f4": f4,
-        "u": u,
-        "maximum": maximum,
-        "minimum": minimum,
-        "copysign": copysign,
-        "fmod": fmod,
-        "remainder": remainder,
-        "sign": sign,
-        "sin": sin,
-        "cos": cos,
-        "tan": tan,
-        "exp": exponential.exp,
-        **{name: getattr(logarithm, name) for name in ("log", "log1p", "log2", "log10")},
-        "arena": arena,
-        "release": release,
-        "floor_divide": scalar.floor_divide,
-        "digamma": scalar.digamma,
-        "polygamma": scalar.polygamma,
-        **{
-            name: getattr(intrinsics, name)
-            for name in ("sqrt", "fabs", "rint", "floor", "ceil", "trunc", "to_bits", "from_bits")
-        },
-    }
+_OWN = {"arena", "compiled", "release", "sign", "u"}
+# What generated code calls.
+__all__ = [  # noqa: PLE0604 - names of the templates
+    *sorted(
+        _OWN
+        | {
+            name
+            for line in build.PRELUDE.splitlines()
+            if line.startswith("from")
+            for name in line.partition(" import ")[2].split(", ")
+        }
+    )
+]
 
 
-def load(body: str, objects: dict[str, Any]) -> Any:
+def compiled(function: Any) -> Any:
+    """Compile a function of a generated module, which Numba finds again in the next process."""
+    return numba.njit(cache=True, **FLAGS)(function)
+
+
+def load(text: Any) -> Any:
     """The entry function of a module, compiled when it is first called."""
-    names = {**namespace(), **objects}
+    module = disk.load(text)
+    if module is not None:
+        return module.entry
+    names = {**{name: globals()[name] for name in __all__}, "math": math, "np": np, **text.objects}
     before = set(names)
-    exec(compile(body, "<adjoint>", "exec"), names)
+    exec(compile(text.body, "<adjoint>", "exec"), names)
     for name in [n for n in names if n not in before and n != "__builtins__"]:
         names[name] = numba.njit(**FLAGS)(names[name])
     return names["entry"]
