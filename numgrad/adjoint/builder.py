@@ -160,7 +160,7 @@ class Builder:
 
     def emit(self, op: str, *args: Value, hint: str = "t") -> Value:
         """Compute op(args), or find that nothing needs to be computed."""
-        known = _simplify(op, args)
+        known = simplified(op, args)
         if known is not None:
             return known
         declared = REGISTRY.get(op)
@@ -254,7 +254,7 @@ def partials(op: str) -> tuple[Expression | None, ...]:
     return rules
 
 
-def _simplify(op: str, args: tuple[Value, ...]) -> Value | None:  # noqa: C901, PLR0912 - a table of rules
+def simplified(op: str, args: tuple[Value, ...]) -> Value | None:  # noqa: C901, PLR0912 - a table of rules
     """What an operation gives without computing anything; None: it has to be computed."""
     if op in _FOLD and all(isinstance(a, Const) for a in args) and not (
         op == "i.floordiv" and is_number(args[1], 0)

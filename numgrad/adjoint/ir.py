@@ -53,12 +53,21 @@ class Block:
         return other is self
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Const:
-    """A number that is known while the code is written."""
+    """A number that is known while the code is written; 0.0 and -0.0 are two."""
 
     type: Scalar
     value: float
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Const) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def _key(self) -> tuple[str, str]:
+        return self.type.code, repr(self.value)
 
 
 @dataclass(eq=False, slots=True)

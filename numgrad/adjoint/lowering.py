@@ -9,6 +9,7 @@ from numgrad.adjoint import expressions, jumps, loops, source
 from numgrad.adjoint.assignment import assign, augment
 from numgrad.adjoint.builder import Builder
 from numgrad.adjoint.clean import clean
+from numgrad.adjoint.simplify import simplify
 from numgrad.adjoint.fronts import (
     Front,
     Lazy,
@@ -98,6 +99,7 @@ class Entry:
                 break
         self.reading = False
         clean(procedure)
+        simplify(procedure)
 
     def hints(self, read: source.Source) -> list[str]:
         """Names for the parameters."""

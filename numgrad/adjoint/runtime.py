@@ -166,7 +166,8 @@ def _start() -> None:
 _start()
 
 
-_OWN = {"arena", "compiled", "release", "sign", "u"}
+from_bits, to_bits = intrinsics.from_bits, intrinsics.to_bits
+_OWN = {"arena", "compiled", "from_bits", "release", "sign", "to_bits", "u"}
 # What generated code calls.
 __all__ = [  # noqa: PLE0604 - names of the templates
     *sorted(
