@@ -10,6 +10,8 @@ tensor([2., 4., 6.])
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numgrad.methods  # noqa: F401 - gives Tensor its methods
 from numgrad import autograd, debug, errors, func, linalg, nn, optim, random, special, testing
 from numgrad.autograd import (
@@ -361,7 +363,23 @@ from numgrad.threads import (
     set_num_threads,
 )
 
+if TYPE_CHECKING:
+    from numgrad.adjoint import njit
+
 __version__ = "0.1.0"
+
+# What differentiates compiled functions is imported when it is first asked for.
+_LATER = frozenset({"njit"})
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from numgrad import adjoint
+
+    value = globals()[name] = getattr(adjoint, name)
+    return value
+
 
 __all__ = [
     "Tensor",
@@ -537,6 +555,7 @@ __all__ = [
     "ne",
     "neg",
     "negative",
+    "njit",
     "nn",
     "no_grad",
     "norm",

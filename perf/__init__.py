@@ -6,5 +6,5 @@ A subject is a module of this package with a function ``tables(contestants)`` th
 
 from __future__ import annotations
 
-SUBJECTS = ("ops", "throughput", "networks", "training", "transforms")
+SUBJECTS = ("ops", "throughput", "networks", "training", "transforms", "adjoint")
 PEERS = ("torch", "autograd", "mygrad", "jax")

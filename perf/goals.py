@@ -32,6 +32,14 @@ RATIOS = (
     RatioGoal("transforms", "Jacobian", "torch", 0.3),
     RatioGoal("transforms", "Jacobian", "backwards", 0.15),
     RatioGoal("transforms", "per-sample gradients", "torch", 1.0),
+    RatioGoal("adjoint", "gradient", "primal", 3.0, "RK4, 1000 steps"),
+    RatioGoal("adjoint", "gradient", "primal", 2.0, "particle, 20000 steps"),
+    RatioGoal("adjoint", "gradient", "primal", 5.0, "determinant 8x8"),
+    RatioGoal("adjoint", "gradient", "primal", 3.0, "LSTM, 1024 steps"),
+    RatioGoal("adjoint", "gradient", "primal", 1.5, "polynomial, 1000 points"),
+    RatioGoal("adjoint", "gradient", "primal", 2.0, "logsumexp of 100000"),
+    RatioGoal("adjoint", "gradient", "by hand", 1.3),
+    RatioGoal("adjoint", "sampler", "by hand", 1.3),
 )
 
 WARM_FIRST_GRADIENT_OVER_NUMPY = 0.25

@@ -104,7 +104,10 @@ def _quiet_collector() -> Iterator[None]:
 
 
 def _require_agreement(case: str, entries: Mapping[str, Entry]) -> None:
-    """Run every step once and compare the answers with the first contestant's."""
+    """Run every step once and compare the answers with the first contestant's.
+
+    An answer may leave out what comes last: a function alone gives a value, but no gradients.
+    """
     answers = {}
     for name, entry in entries.items():
         try:
@@ -114,7 +117,7 @@ def _require_agreement(case: str, entries: Mapping[str, Entry]) -> None:
             raise
     first, expected = next(iter(answers.items()))
     for name, answer in answers.items():
-        if len(answer) != len(expected) or not all(map(_agree, answer, expected)):
+        if not 0 < len(answer) <= len(expected) or not all(map(_agree, answer, expected)):
             message = f"{case}: {name} computes {answer}, where {first} computes {expected}"
             raise DisagreementError(message)
 

@@ -66,7 +66,7 @@ UPWARD: dict[tuple[str, str], str] = {
 # what a warm process does not need is imported by few.
 GUARDED = {
     "numba": {"kernels.jit", "adjoint"},
-    "llvmlite": {"kernels"},
+    "llvmlite": {"kernels", "adjoint"},
 }
 
 # What `import numgrad` must not load: it would show in the start of every process.

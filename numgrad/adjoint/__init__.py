@@ -1,10 +1,10 @@
 """Gradients of Numba functions: `@numgrad.njit`, and what is derived from functions that have it.
 
->>> from numgrad import adjoint
->>> @adjoint.njit
+>>> import numgrad as ng
+>>> @ng.njit
 ... def cube(x):
 ...     return x * x * x
->>> adjoint.grad(cube)(2.0)
+>>> ng.grad(cube)(2.0)
 12.0
 """
 
@@ -90,14 +90,20 @@ def value_and_grad(f: Any, argnums: Argnums = 0, *, has_aux: bool = False) -> An
 def vjp(f: Any, *primals: Any, argnums: Argnums = None) -> Any:
     """Products of seeds with the Jacobian of a compiled function.
 
-    With arguments: (value, pull), where `pull(seed)` gives the derivatives. Without: a compiled
+    With arguments: (value, pull), where `pull(seed)` gives a tuple of derivatives. Without: a
+    compiled
     function `h(seed, *args)` that gives (value, derivatives). Seeds are like the float results.
     """
     pullback = Pullback(f, argnums)
     if not primals:
         return pullback
     value = f(*primals)
-    return value, lambda seed: pullback(seed, *primals)[1]
+
+    def pull(seed: Any) -> tuple[Any, ...]:
+        found = pullback(seed, *primals)[1]
+        return found if isinstance(found, tuple) else (found,)
+
+    return value, pull
 
 
 def jvp(f: Any, primals: Any = None, tangents: Any = None) -> Any:
@@ -106,7 +112,11 @@ def jvp(f: Any, primals: Any = None, tangents: Any = None) -> Any:
     `primals` and `tangents` are tuples; a tangent of None belongs to a constant. Without them: a
     compiled function `h(primals, tangents)`.
 
-    >>> jvp(njit(lambda_), (2.0,), (1.0,))  # doctest: +SKIP
+    >>> @njit
+    ... def scaled(x, k):
+    ...     return k * x * x
+    >>> jvp(scaled, (3.0, 2.0), (1.0, None))
+    (18.0, 12.0)
     """
     directional = Directional(f)
     if primals is None:
@@ -139,4 +149,4 @@ def hvp(f: Any, primals: Any, tangents: Any) -> Any:
 
 TRANSFORMS = (grad, value_and_grad, vjp, jvp, jacobian, hessian)
 for _transform in TRANSFORMS:
-    _transform.lower_transform = True  # type: ignore[attr-defined]
+    _transform.__dict__["lower_transform"] = True

@@ -1,4 +1,4 @@
-"""Which values a derivative goes through: those that depend on what is differentiated, and count."""
+"""Which values a derivative goes through: they depend on what is differentiated, and count."""
 
 from __future__ import annotations
 
@@ -111,9 +111,7 @@ class Activity:
                 if any(root(a) in known for a in stmt.args if isinstance(a, Var)):
                     known.update(root(o) for o in stmt.outs if floating(o))
                     known.update(
-                        root(stmt.args[k])
-                        for k in stmt.function.writes
-                        if floating(stmt.args[k])
+                        root(stmt.args[k]) for k in stmt.function.writes if floating(stmt.args[k])
                     )
 
     def backward(self, stmt: Stmt, known: set[Any]) -> None:
@@ -151,7 +149,5 @@ def linked(stmt: Compute) -> list[Value]:
     return [
         a
         for a, rule in zip(stmt.args, rules, strict=False)
-        if rule is not None
-        and not (isinstance(rule, (int, float)) and rule == 0)
-        and floating(a)
+        if rule is not None and not (isinstance(rule, (int, float)) and rule == 0) and floating(a)
     ]

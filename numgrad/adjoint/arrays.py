@@ -20,7 +20,7 @@ from numgrad.adjoint.fronts import (
     is_number,
     rank,
 )
-from numgrad.adjoint.ir import F4, F8, I8, Const, Scalar, Value, Var
+from numgrad.adjoint.ir import F4, F8, I8, Const, Scalar, Value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,9 +89,9 @@ def reshape(lo: Lowering, front: Any, shape: Sequence[Value]) -> Front:
 
 def method(lo: Lowering, front: Any, node: ast.Call) -> Front:
     """Read a call of a method of an array."""
-    from numgrad.adjoint import calls, expressions
+    from numgrad.adjoint import calls, expressions, subscripts
 
-    assert isinstance(node.func, ast.Attribute)  # noqa: S101
+    assert isinstance(node.func, ast.Attribute)
     name = node.func.attr
     args = [expressions.lower(lo, a) for a in node.args]
     keywords = {str(k.arg): expressions.lower(lo, k.value) for k in node.keywords}
@@ -116,7 +116,7 @@ def method(lo: Lowering, front: Any, node: ast.Call) -> Front:
             return calls.convert(lo, front, dtype_code(lo, args[0], node), node)
         case "item":
             index = args or [number(0)] * rank(front)
-            return expressions.item(lo, expressions.made(lo, front), index, node)
+            return subscripts.item(lo, expressions.made(lo, front), index, node)
     result = function(lo, name, [front, *args], keywords, node)
     if result is None:
         return lo.refuse(
@@ -139,7 +139,7 @@ def dtype_code(lo: Lowering, front: Front | None, node: ast.AST, default: str = 
         code = {"f8": "f8", "f4": "f4", "b1": "b1"}.get(dtype.str[1:])
         if code:
             return code
-    return lo.refuse(node, "this dtype is not supported", "use float64 or float32")  # type: ignore[no-any-return]
+    return lo.refuse(node, "this dtype is not supported", "use float64 or float32")
 
 
 def shape_argument(lo: Lowering, front: Front, node: ast.AST) -> list[Value]:
@@ -155,11 +155,11 @@ CREATION = {"zeros", "ones", "empty", "full"}
 LIKE = {"zeros_like", "ones_like", "empty_like", "full_like"}
 
 
-def function(  # noqa: C901, PLR0912 - a table of functions
+def function(
     lo: Lowering, name: str, args: list[Any], keywords: dict[str, Any], node: ast.Call
 ) -> Front | None:
     """Read a call of a function of NumPy; None if it is not known."""
-    from numgrad.adjoint import expressions, reductions
+    from numgrad.adjoint import expressions, reductions, subscripts
 
     if name in CREATION or name in LIKE:
         return create(lo, name, args, keywords, node)
@@ -172,15 +172,12 @@ def function(  # noqa: C901, PLR0912 - a table of functions
             return literal(lo, args[0], keywords, node)
         return None
     if name == "arange":
-        return arange(lo, args, node)
+        return arange(lo, args)
     if name == "linspace":
-        return linspace(lo, args, keywords, node)
+        return linspace(lo, args, keywords)
     if name in {"eye", "identity"}:
         n = shape_argument(lo, args[0], node) * 2
-        one = lambda index: scalars.select(  # noqa: E731
-            lo, lo.builder.emit("c==", *index), number(1.0), number(0.0)
-        )
-        return Lazy("f8", n, one, [])
+        return Lazy("f8", n, lambda index: _unit(lo, index), [])
     if name in {"dot", "matmul", "vdot"} and len(args) == 2:
         return matmul(lo, args[0], args[1], node)
     if name == "outer" and len(args) == 2:
@@ -188,7 +185,7 @@ def function(  # noqa: C901, PLR0912 - a table of functions
         return lazy.elementwise(
             lo,
             lambda x, y: scalars.binary(lo, "mul", x, y),
-            expressions.part(lo, a, [(None, None, None), None]),  # type: ignore[arg-type]
+            subscripts.part(lo, a, [(None, None, None), None]),  # type: ignore[arg-type]
             b,
         )
     if name == "transpose" and len(args) == 1:
@@ -202,20 +199,27 @@ def function(  # noqa: C901, PLR0912 - a table of functions
         result = args[0]
         for op, bound in (*low, *high):
             ends = {"maximum": "clamp_min", "minimum": "clamp_max"}[op]
-            result = lazy.elementwise(
-                lo,
-                lambda x, y, e=ends: lo.builder.emit(
-                    e, lo.builder.as_float(x), lo.builder.as_float(y)
-                ),
-                result,
-                bound,
-            ) if is_array(result) or is_array(bound) else lo.builder.emit(
-                ends, lo.builder.as_float(result), lo.builder.as_float(bound)
+            result = (
+                lazy.elementwise(
+                    lo,
+                    lambda x, y, e=ends: lo.builder.emit(
+                        e, lo.builder.as_float(x), lo.builder.as_float(y)
+                    ),
+                    result,
+                    bound,
+                )
+                if is_array(result) or is_array(bound)
+                else lo.builder.emit(ends, lo.builder.as_float(result), lo.builder.as_float(bound))
             )
         return result  # type: ignore[no-any-return]
     if args and is_array(args[0]):
         return reductions.reduce(lo, name, args, keywords, node)
     return None
+
+
+def _unit(lo: Lowering, index: Sequence[Value]) -> Value:
+    """The element of the unit matrix at an index."""
+    return scalars.select(lo, lo.builder.emit("c==", *index), number(1.0), number(0.0))
 
 
 def _none(front: Any) -> bool:
@@ -235,7 +239,7 @@ def create(
     if name in LIKE:
         shape, default = list(lazy.dims_of(lo, args[0])), code_of(args[0])
     else:
-        given = keywords.get("shape", args[0] if args else None)
+        given = keywords["shape"] if "shape" in keywords else args[0]
         shape, default = shape_argument(lo, given, node), "f8"
         if name == "full" and is_number(fill) and fill.type.code != "b1":
             default = fill.type.code
@@ -248,6 +252,7 @@ def create(
 
 def literal(lo: Lowering, items: Tuple, keywords: dict[str, Any], node: ast.AST) -> Front:
     """Read np.array([a, b, c]), also of rows."""
+
     def as_rows(front: Any) -> Any:
         if isinstance(front, Static) and isinstance(front.value, list):
             return [as_rows(f) for f in front.value]
@@ -275,7 +280,7 @@ def literal(lo: Lowering, items: Tuple, keywords: dict[str, Any], node: ast.AST)
     return out
 
 
-def arange(lo: Lowering, args: list[Any], node: ast.AST) -> Front:
+def arange(lo: Lowering, args: list[Any]) -> Front:
     """Read np.arange of integers, or of floats."""
     low, high, step = (
         (ZERO, args[0], ONE)
@@ -296,7 +301,7 @@ def arange(lo: Lowering, args: list[Any], node: ast.AST) -> Front:
     )
 
 
-def linspace(lo: Lowering, args: list[Any], keywords: dict[str, Any], node: ast.AST) -> Front:
+def linspace(lo: Lowering, args: list[Any], keywords: dict[str, Any]) -> Front:
     """Read np.linspace."""
     count: Any = args[2] if len(args) > 2 else keywords.get("num", number(50))
     emit = lo.builder.emit
@@ -360,45 +365,6 @@ def matmul(lo: Lowering, left: Any, right: Any, node: ast.AST) -> Front:
 
     lazy.each(lo, shape[:-1], row)
     return out
-
-
-def gather(lo: Lowering, array: Var, index: Sequence[Any], node: ast.AST) -> Front:
-    """Read a[k] with an array of integers k."""
-    first, rest = index[0], index[1:]
-    if any(i != (None, None, None) for i in rest) or not is_array(first) or code_of(first) != "i8":
-        lo.refuse(
-            node,
-            "an index of this kind is not supported",
-            "index with numbers and slices, or with one array of integers in front",
-        )
-    ndim = rank(first)
-    shape = [*lazy.dims_of(lo, first), *lazy.dims_of(lo, array)[1:]]
-
-    def at(i: Sequence[Value]) -> Value:
-        k = lazy.element(lo, first, i[:ndim])
-        return lo.builder.load(array, [k, *i[ndim:]], hint=f"{array.hint}_i")
-
-    return Lazy(code_of(array), shape, at, [(array, False), *lazy.roots_of(first, here=False)])
-
-
-def scatter(
-    lo: Lowering, array: Var, index: Any, value: Any, node: ast.AST, *, add: bool
-) -> None:
-    """Read a[k] = value and a[k] += value with an array of integers k."""
-    if rank(array) != 1 or rank(index) != 1 or code_of(index) != "i8" or add:
-        lo.refuse(node, "an index array is not supported here", "loop over its elements")
-    if lazy.overlaps(lo, array, value):
-        value = lazy.made(lo, lazy.as_lazy(lo, value))
-    shape = lazy.dims_of(lo, index)
-
-    def one(i: Value, _: list[Value]) -> list[Value]:
-        k = lazy.element(lo, index, [i])
-        lo.builder.store(
-            array, [k], lazy.to_code(lo, lazy.element(lo, value, [i]), array.type.code)
-        )
-        return []
-
-    lazy.for_range(lo, (ZERO, shape[0], ONE), [], one)
 
 
 __all__ = ["I8", "Scalar"]

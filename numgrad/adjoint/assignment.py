@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any
 
-from numgrad.adjoint import arrays, expressions, lazy, scalars
+from numgrad.adjoint import expressions, lazy, scalars, subscripts
 from numgrad.adjoint.builder import number
 from numgrad.adjoint.fronts import Front, Tuple, Undefined, describe, is_array, is_number, rank
 from numgrad.adjoint.ir import Array, Const, Var
@@ -41,7 +41,7 @@ def unpack(lo: Lowering, value: Front, count: int, node: ast.AST) -> list[Front]
         return value.items
     if is_array(value):
         array = expressions.made(lo, value)
-        return [expressions.item(lo, array, [number(k)], node) for k in range(count)]
+        return [subscripts.item(lo, array, [number(k)], node) for k in range(count)]
     return lo.refuse(node, f"{describe(value)} cannot be unpacked", "assign a tuple")
 
 
@@ -50,13 +50,13 @@ def _target(lo: Lowering, target: ast.Subscript) -> tuple[Var, list[Any]]:
     array = expressions.lower(lo, target.value)
     if not isinstance(array, Var) or not isinstance(array.type, Array):
         lo.refuse(target, f"{describe(array)} cannot be written to", "write into arrays")
-    index = expressions.indices(lo, target.slice, array)  # type: ignore[arg-type]
+    index = subscripts.indices(lo, target.slice, array)
     if any(is_array(i) for i in index) and len(index) != 1:
         lo.refuse(
             target, "an array among several indices is not supported", "loop over its elements"
         )
-    lo.write(array, target)  # type: ignore[arg-type]
-    return array, index  # type: ignore[return-value]
+    lo.write(array, target)
+    return array, index
 
 
 def store(lo: Lowering, target: ast.Subscript, value: Front) -> None:
@@ -64,13 +64,13 @@ def store(lo: Lowering, target: ast.Subscript, value: Front) -> None:
     array, index = _target(lo, target)
     code = array.type.code
     if is_array(index[0]) if index else False:
-        arrays.scatter(lo, array, index[0], value, target, add=False)
+        subscripts.scatter(lo, array, index[0], value, target, add=False)
     elif rank(array) == len(index) and all(is_number(i) for i in index):
         if not is_number(value):
             lo.refuse(target, f"an element cannot be {describe(value)}", "store a number")
         lo.builder.store(array, index, lazy.to_code(lo, value, code))  # type: ignore[arg-type]
     elif is_array(value) or is_number(value):
-        lazy.copy_into(lo, expressions.part(lo, array, index), value)
+        lazy.copy_into(lo, subscripts.part(lo, array, index), value)
     else:
         lo.refuse(target, f"{describe(value)} cannot be stored", "store numbers and arrays")
 
@@ -83,15 +83,15 @@ def augment(lo: Lowering, stmt: ast.AugAssign) -> None:
         return
     if not isinstance(stmt.target, ast.Subscript):
         lo.refuse(stmt, "this cannot be assigned to", "assign to names, elements and slices")
-    array, index = _target(lo, stmt.target)  # type: ignore[arg-type]
+    array, index = _target(lo, stmt.target)
     if index and is_array(index[0]):
         value = expressions.lower(lo, stmt.value)
         if op != "add":
             lo.refuse(stmt, "only += is supported at an index array", "loop over its elements")
-        arrays.scatter(lo, array, index[0], value, stmt, add=True)
+        subscripts.scatter(lo, array, index[0], value, stmt, add=True)
         return
     if not all(is_number(i) for i in index):
-        in_place(lo, expressions.part(lo, array, index), op, stmt)
+        in_place(lo, subscripts.part(lo, array, index), op, stmt)
         return
     code = array.type.code
     simple = op in {"add", "sub"} and code in {"f8", "f4"} and not _calls(stmt.value)

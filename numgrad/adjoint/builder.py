@@ -58,8 +58,14 @@ EXACT = {
     "size": "{0}.shape[{1}]",
     "trips": "len(range({0}, {1}, {2}))",
 }
-COMPARE = {"==": "equal", "!=": "not_equal", "<": "less", "<=": "less_equal",
-           ">": "greater", ">=": "greater_equal"}
+COMPARE = {
+    "==": "equal",
+    "!=": "not_equal",
+    "<": "less",
+    "<=": "less_equal",
+    ">": "greater",
+    ">=": "greater_equal",
+}
 BOOLEAN = {
     **{f"c{k}": f"({{0}} {k} {{1}})" for k in COMPARE},
     "and": "({0} and {1})",
@@ -98,12 +104,15 @@ def number(value: float) -> Const:
 
 
 ZERO, ONE = number(0), number(1)
+NOTHING = number(0.0)
 
 
 def is_number(value: Value, wanted: float) -> bool:
     """Whether a value is this constant."""
-    return isinstance(value, Const) and value.value == wanted and not (
-        wanted == 0 and math.copysign(1.0, value.value) < 0
+    return (
+        isinstance(value, Const)
+        and value.value == wanted
+        and not (wanted == 0 and math.copysign(1.0, value.value) < 0)
     )
 
 
@@ -169,10 +178,11 @@ class Builder:
         type = result_type(op, args)
         out = self.var(type, hint)
         if type == I8:
-            out.nonneg = op in {"size", "trips", "i.abs"} or (
-                op in _NONNEG and all(nonneg(a) for a in args)
-            ) or (op == "i.mod" and isinstance(args[1], Const) and args[1].value > 0) or (
-                op == "i.max" and any(nonneg(a) for a in args)
+            out.nonneg = (
+                op in {"size", "trips", "i.abs"}
+                or (op in _NONNEG and all(nonneg(a) for a in args))
+                or (op == "i.mod" and isinstance(args[1], Const) and args[1].value > 0)
+                or (op == "i.max" and any(nonneg(a) for a in args))
             )
         self.append(Compute(out, op, args))
         return out
@@ -203,7 +213,7 @@ class Builder:
 
     def sizes(self, array: Var) -> tuple[Value, ...]:
         """Return all extents."""
-        assert isinstance(array.type, Array)  # noqa: S101
+        assert isinstance(array.type, Array)
         return tuple(self.size(array, k) for k in range(array.type.ndim))
 
     def load(self, array: Var, index: Sequence[Value], hint: str = "t") -> Value:
@@ -254,10 +264,12 @@ def partials(op: str) -> tuple[Expression | None, ...]:
     return rules
 
 
-def simplified(op: str, args: tuple[Value, ...]) -> Value | None:  # noqa: C901, PLR0912 - a table of rules
+def simplified(op: str, args: tuple[Value, ...]) -> Value | None:
     """What an operation gives without computing anything; None: it has to be computed."""
-    if op in _FOLD and all(isinstance(a, Const) for a in args) and not (
-        op == "i.floordiv" and is_number(args[1], 0)
+    if (
+        op in _FOLD
+        and all(isinstance(a, Const) for a in args)
+        and not (op == "i.floordiv" and is_number(args[1], 0))
     ):
         return number(_FOLD[op](*(a.value for a in args)))  # type: ignore[union-attr]
     if op == "i.add":
@@ -287,9 +299,12 @@ def simplified(op: str, args: tuple[Value, ...]) -> Value | None:  # noqa: C901,
         for a, b in (args, args[::-1]):
             if isinstance(b, Const):
                 return b if bool(b.value) is absorbing else a
-    elif (op == "to_f8" and args[0].type == F8) or (op == "to_f4" and args[0].type == F4) or (
-        op == "to_int" and args[0].type == I8
-    ) or (op == "to_bool" and args[0].type == B1):
+    elif (
+        (op == "to_f8" and args[0].type == F8)
+        or (op == "to_f4" and args[0].type == F4)
+        or (op == "to_int" and args[0].type == I8)
+        or (op == "to_bool" and args[0].type == B1)
+    ):
         return args[0]
     return None
 

@@ -13,6 +13,7 @@ from numgrad.adjoint import arrays, lazy, scalars, source
 from numgrad.adjoint.builder import number
 from numgrad.adjoint.fronts import (
     Front,
+    Lazy,
     Static,
     Tuple,
     TupleType,
@@ -75,9 +76,12 @@ def call(lo: Lowering, node: ast.Call) -> Front:
         return result
     transform = transform_of(function)
     if transform is not None:
-        return Static(transform(*(static_argument(lo, a, node) for a in args), **{
-            k: static_argument(lo, v, node) for k, v in keywords.items()
-        }))
+        return Static(
+            transform(
+                *(static_argument(lo, a, node) for a in args),
+                **{k: static_argument(lo, v, node) for k, v in keywords.items()},
+            )
+        )
     inner = python_function(function)
     if inner is not None:
         return user_call(lo, inner, args, keywords, node)
@@ -111,8 +115,6 @@ def library_call(
     lo: Lowering, function: Any, args: list[Front], keywords: dict[str, Front], node: ast.Call
 ) -> Front:
     """Read a call of a function of Python or NumPy."""
-    from numgrad.adjoint import expressions
-
     name = getattr(function, "__name__", "")
     module = next(
         (
@@ -145,9 +147,7 @@ def library_call(
     )
 
 
-def scalar_function(
-    lo: Lowering, name: str, args: Sequence[Front], *, whole: bool
-) -> Front | None:
+def scalar_function(lo: Lowering, name: str, args: Sequence[Front], *, whole: bool) -> Front | None:
     """Apply a function of numbers, to every element of arrays."""
     if not args or not all(is_number(a) or is_array(a) for a in args):
         return None
@@ -159,7 +159,7 @@ def scalar_function(
 
     def apply(*values: Value) -> Value:
         result = scalars.apply(lo, name, list(values), whole=whole)
-        assert result is not None  # noqa: S101
+        assert result is not None
         return result
 
     if all(map(is_number, args)):
@@ -170,11 +170,11 @@ def scalar_function(
 def _probe(lo: Lowering, front: Any) -> Value:
     if isinstance(front, Const):
         return front
-    code = front.code if isinstance(front, lazy.Lazy) else front.type.code
+    code = front.code if isinstance(front, Lazy) else front.type.code
     return lo.builder.var(Scalar(code))
 
 
-def _builtin(lo: Lowering, name: str, args: list[Front], node: ast.Call) -> Front | None:  # noqa: C901 - a table of functions
+def _builtin(lo: Lowering, name: str, args: list[Front], node: ast.Call) -> Front | None:
     """Read a call of a built-in function; None if it is not one of these."""
     if name == "len":
         if isinstance(args[0], Tuple):
@@ -247,8 +247,11 @@ def user_call(
     if len(filled) > len(names):
         lo.refuse(node, f"{read.name}() takes {len(names)} arguments", "pass as many")
     defaults = dict(
-        zip(names[len(names) - len(function.__defaults__ or ()) :], function.__defaults__ or (),
-            strict=True)
+        zip(
+            names[len(names) - len(function.__defaults__ or ()) :],
+            function.__defaults__ or (),
+            strict=True,
+        )
     )
     for name in names[len(filled) :]:
         if name in keywords:
@@ -259,7 +262,7 @@ def user_call(
             lo.refuse(node, f"{read.name}() misses its argument {name!r}", "pass it")
     unknown = set(keywords) - set(names)
     if unknown:
-        lo.refuse(node, f"{read.name}() has no parameter {sorted(unknown)[0]!r}", "check the name")
+        lo.refuse(node, f"{read.name}() has no parameter {min(unknown)!r}", "check the name")
     small = sum(1 for _ in ast.walk(read.tree)) <= INLINE_NODES
     if small and function not in lo.inlined and not _calls_itself(read):
         return inline(lo, read, filled, node)

@@ -19,8 +19,22 @@ if TYPE_CHECKING:
 # which 0 times infinity is 0. Elsewhere it costs a comparison in every loop for nothing.
 SINGULAR = frozenset(
     {
-        "sqrt", "log", "log2", "log10", "log1p", "pow", "asin", "acos", "acosh", "atanh",
-        "atan2", "hypot", "lgamma", "digamma", "polygamma", "div",
+        "sqrt",
+        "log",
+        "log2",
+        "log10",
+        "log1p",
+        "pow",
+        "asin",
+        "acos",
+        "acosh",
+        "atanh",
+        "atan2",
+        "hypot",
+        "lgamma",
+        "digamma",
+        "polygamma",
+        "div",
     }
 )
 
@@ -59,7 +73,7 @@ def _float(value: float) -> Const:
 def _product(op: str, position: int) -> Expression:
     """g times a local derivative, as an expression of the registry's ops."""
     rule = partials(op)[position]
-    assert rule is not None  # noqa: S101
+    assert rule is not None
     return product_of(Input("g"), rule, strict=op not in SINGULAR)
 
 
@@ -71,7 +85,9 @@ def _quotient(
     quotient = builder.emit("div", g, divisor)
     if not (isinstance(divisor, Const) and divisor.value):
         blank = builder.emit(
-            "and", builder.emit("not_equal", quotient, quotient), builder.emit("equal", g, _float(0))
+            "and",
+            builder.emit("not_equal", quotient, quotient),
+            builder.emit("equal", g, _float(0)),
         )
         quotient = builder.emit("where", blank, _float(0), quotient)
     if rule is partials("div")[0]:
@@ -85,7 +101,7 @@ def _power(
 ) -> Value | None:
     """x ** c for a constant c other than 0: c * x ** (c - 1)."""
     exponent = stmt.args[1]
-    assert isinstance(exponent, Const)  # noqa: S101
+    assert isinstance(exponent, Const)
     if rule is not partials("pow")[0] or exponent.value == 0 or not math.isfinite(exponent.value):
         return None
     rest = builder.emit("pow", known[REGISTRY["pow"].params[0]], _float(exponent.value - 1))  # type: ignore[attr-defined]

@@ -203,9 +203,7 @@ class _Live:
                 if not (stmt.merges or stmt.then.stmts or stmt.orelse.stmts):
                     continue
             elif isinstance(stmt, Loop):
-                stmt.phis = [
-                    p for p in stmt.phis if p.out in self.values or p.inner in self.values
-                ]
+                stmt.phis = [p for p in stmt.phis if p.out in self.values or p.inner in self.values]
             kept.append(stmt)
         block.stmts[:] = kept
 
@@ -218,8 +216,10 @@ def replace_copies(procedure: Procedure) -> None:
             if isinstance(stmt, Loop):
                 kept = []
                 for phi in stmt.phis:
-                    if phi.next is phi.inner or phi.next is phi.init or (
-                        isinstance(phi.next, Const) and phi.next == phi.init
+                    if (
+                        phi.next is phi.inner
+                        or phi.next is phi.init
+                        or (isinstance(phi.next, Const) and phi.next == phi.init)
                     ):
                         same[phi.inner] = same[phi.out] = phi.init
                     else:
@@ -227,8 +227,8 @@ def replace_copies(procedure: Procedure) -> None:
                 stmt.phis = kept
         if not same:
             return
-        for key in same:
-            value = same[key]
+        for key, first in same.items():
+            value = first
             while value in same:
                 value = same[value]
             same[key] = value
@@ -265,7 +265,7 @@ def substitute(procedure: Procedure, table: dict[Any, Value]) -> None:
                 for merge in stmt.merges:
                     merge.then, merge.orelse = new(merge.then), new(merge.orelse)
             case Loop():
-                stmt.bounds = all_new(stmt.bounds) if stmt.bounds else None  # type: ignore[assignment]
+                stmt.bounds = all_new(stmt.bounds) if stmt.bounds else None
                 stmt.test, stmt.stop = new(stmt.test), new(stmt.stop)
                 for phi in stmt.phis:
                     phi.init, phi.next = new(phi.init), new(phi.next)

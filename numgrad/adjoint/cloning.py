@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy as copy_of_object
 from typing import TYPE_CHECKING, Any
 
 from numgrad.adjoint.ir import (
@@ -100,6 +101,42 @@ class Cloner:
             for inner, init, next_, out in zip(inners, inits, nexts, outs, strict=True)
         ]
         return Loop(
-            index, bounds, head, test, body, stop, phis, self.new(stmt.trips), stmt.parallel,
+            index,
+            bounds,
+            head,
+            test,
+            body,
+            stop,
+            phis,
+            self.new(stmt.trips),
+            stmt.parallel,
             stmt.backward,
         )
+
+
+def copied(block: Block) -> Block:
+    """A copy of a block whose statements may be changed by themselves."""
+    return Block(None, [copy(s) for s in block.stmts])
+
+
+def copy(stmt: Stmt) -> Stmt:
+    """A copy of a statement that may be changed by itself."""
+    match stmt:
+        case If():
+            merges = [Merge(m.out, m.then, m.orelse) for m in stmt.merges]
+            return If(stmt.test, copied(stmt.then), copied(stmt.orelse), merges)
+        case Loop():
+            phis = [Phi(p.inner, p.init, p.next, p.out) for p in stmt.phis]
+            return Loop(
+                stmt.index,
+                stmt.bounds,
+                copied(stmt.head),
+                stmt.test,
+                copied(stmt.body),
+                stmt.stop,
+                phis,
+                stmt.trips,
+                stmt.parallel,
+            )
+        case _:
+            return copy_of_object(stmt)

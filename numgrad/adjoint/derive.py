@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from numgrad.adjoint.activity import Activity, Memory, floating
-from numgrad.adjoint.builder import Builder, number
+from numgrad.adjoint.builder import NOTHING, Builder, number
 from numgrad.adjoint.clean import clean
 from numgrad.adjoint.ir import F8, Alloc, Array, Block, Const, Procedure, Scalar, Value, Var, walk
 from numgrad.adjoint.memory import lay_out, nest
-from numgrad.adjoint.reverse import NOTHING, Reverse
+from numgrad.adjoint.reverse import Reverse
+from numgrad.adjoint.simplify import tidy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,12 +70,8 @@ class Variants:
         # The caller decided; what it thinks active is so.
         activity.varied |= {memory.root(p) for p in inputs}
         activity.useful |= {memory.root(p) for p in inputs}
-        stable = {
-            p for p, on in zip(params, kept, strict=True) if on
-        }
-        reverse = Reverse(
-            procedure, activity, memory, joint=False, stable=stable, variants=self
-        )
+        stable = {p for p, on in zip(params, kept, strict=True) if on}
+        reverse = Reverse(procedure, activity, memory, joint=False, stable=stable, variants=self)
         given = [p for p in params if p in stable]
         arrays = [p for p in params if p in inputs and isinstance(p.type, Array)]
         shadows = {p: Var(p.type, f"d_{p.hint}") for p in arrays}
@@ -83,9 +80,7 @@ class Variants:
         pairs: list[tuple[Value, Var]] = []
         for result, on in zip(procedure.results, seeded, strict=True):
             if on:
-                seed = Var(
-                    result.type if isinstance(result.type, Array) else F8, "g"
-                )
+                seed = Var(result.type if isinstance(result.type, Array) else F8, "g")
                 seeds.append(seed)
                 pairs.append((result, seed))
         there, back = Block(), reverse.builder.block
@@ -107,8 +102,12 @@ class Variants:
         lay_out(variant.back, own=False)
         variant.back.groups = tuple(range(len(variant.back.params)))
         variant.there.groups = (
-            *(procedure.groups or range(len(params))), len(params), len(params) + 1
+            *(procedure.groups or range(len(params))),
+            len(params),
+            len(params) + 1,
         )
+        tidy(variant.back)
+        tidy(variant.there)
         dead = clean(variant.back)
         clean(variant.there, frozenset(dead))
 
@@ -133,7 +132,7 @@ def _run(
     builder = reverse.builder
     for result, seed in seeds:
         if isinstance(result.type, Array):
-            shadow = reverse.shadow(result)  # type: ignore[arg-type]
+            shadow = reverse.shadow(result)
             nest(
                 builder,
                 builder.sizes(seed),
@@ -141,7 +140,7 @@ def _run(
             )
         else:
             reverse.add(result, seed)
-    reverse.block(procedure.body, reverse.root, there)
+    reverse.block(procedure.body, there)
     reverse.close(reverse.root, there, 0)
 
 
@@ -205,6 +204,8 @@ def gradient(
         (*(procedure.groups or range(len(params))), *range(len(params), len(params) + len(given))),
     )
     lay_out(out, own=True)
+    clean(out)
+    tidy(out)
     clean(out)
     return out
 

@@ -47,9 +47,10 @@ from numgrad.adjoint.runtime import *
 '''
 
 
-def folder() -> Path:
-    """Where modules are written."""
-    return default_store().folder / "adjoint"
+def folder() -> Path | None:
+    """Where modules are written; None if nothing can be kept."""
+    place = default_store().folder
+    return None if place is None else place / "adjoint"
 
 
 @functools.cache
@@ -57,8 +58,8 @@ def _versions() -> str:
     """What a module depends on besides its text."""
     package = Path(__file__).parent.parent
     parts = [sys.version, *(importlib.metadata.version(n) for n in ("numba", "llvmlite", "numpy"))]
-    for path in sorted((package / "kernels").rglob("*.py")) + [package / "adjoint" / "runtime.py"]:
-        parts.append(hashlib.sha256(path.read_bytes()).hexdigest())
+    for path in [*sorted((package / "kernels").rglob("*.py")), package / "adjoint" / "runtime.py"]:
+        parts += [hashlib.sha256(path.read_bytes()).hexdigest()]
     return "\n".join(parts)
 
 
@@ -90,7 +91,7 @@ def load(text: Text) -> ModuleType | None:
     """The module of a text, from disk; None if it cannot be kept there."""
     place = folder()
     whole = module_text(text)
-    if whole is None:
+    if whole is None or place is None:
         return None
     with contextlib.suppress(OSError):
         place.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from numgrad.adjoint import arrays, calls, lazy, scalars
-from numgrad.adjoint.builder import COMPARE, ONE, ZERO, number
+from numgrad.adjoint.builder import COMPARE, ZERO, number
 from numgrad.adjoint.fronts import (
     Front,
     Lazy,
@@ -19,14 +19,10 @@ from numgrad.adjoint.fronts import (
     describe,
     is_array,
     is_number,
-    rank,
 )
 from numgrad.adjoint.ir import B1, Array, Compute, Const, If, Outer, Value, Var
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numgrad.adjoint.ir import Item
     from numgrad.adjoint.lowering import Lowering
 
 BINARY = {
@@ -70,6 +66,8 @@ def static(value: Any) -> Front:
 
 def lower(lo: Lowering, node: ast.expr) -> Front:
     """Read an expression."""
+    from numgrad.adjoint import subscripts
+
     match node:
         case ast.Constant():
             return static(node.value)
@@ -89,7 +87,7 @@ def lower(lo: Lowering, node: ast.expr) -> Front:
         case ast.IfExp():
             return choice(lo, node)
         case ast.Subscript():
-            return subscript(lo, node)
+            return subscripts.subscript(lo, node)
         case ast.Attribute():
             return attribute(lo, node)
         case ast.Call():
@@ -273,7 +271,7 @@ def _choose(lo: Lowering, test: Value, blocks: Any, gives: tuple[Value, Value]) 
     from numgrad.adjoint.ir import Merge
 
     out = lo.builder.var(gives[0].type, "c")
-    lo.builder.append(If(test, *blocks, [Merge(out, *gives)]))
+    lo.builder.append(If(test, blocks[0], blocks[1], [Merge(out, *gives)]))
     return out
 
 
@@ -318,121 +316,6 @@ def attribute(lo: Lowering, node: ast.Attribute) -> Front:
     return lo.refuse(
         node, f"the attribute {node.attr} of {describe(value)} is not supported", "pass arrays"
     )
-
-
-def subscript(lo: Lowering, node: ast.Subscript) -> Front:
-    """Read an element, a slice, or an item of a tuple."""
-    value = lower(lo, node.value)
-    if isinstance(value, Tuple):
-        return _tuple_item(lo, value, node)
-    if not is_array(value):
-        lo.refuse(node, f"{describe(value)} cannot be indexed", "index arrays and tuples")
-    array = made(lo, value)
-    index = indices(lo, node.slice, array)  # type: ignore[arg-type]
-    return item(lo, array, index, node)
-
-
-def _tuple_item(lo: Lowering, value: Tuple, node: ast.Subscript) -> Front:
-    if isinstance(node.slice, ast.Slice):
-        parts = [
-            None if p is None else lower(lo, p)
-            for p in (node.slice.lower, node.slice.upper, node.slice.step)
-        ]
-        if all(p is None or isinstance(p, Const) for p in parts):
-            ends = [None if p is None else int(p.value) for p in parts]  # type: ignore[union-attr]
-            return Tuple(value.items[slice(*ends)])
-    else:
-        index = lower(lo, node.slice)
-        if isinstance(index, Const):
-            if not -len(value.items) <= index.value < len(value.items):
-                lo.refuse(node, "the index is outside of the tuple", "check it")
-            return value.items[int(index.value)]
-    return lo.refuse(node, "the index of a tuple has to be a constant", "use an array")
-
-
-def indices(lo: Lowering, node: ast.expr, array: Var) -> list[Any]:
-    """Read an index: a Value, a slice as a tuple, None for a new axis, or an array, an axis."""
-    parts = node.elts if isinstance(node, ast.Tuple) else [node]
-    items: list[Any] = []
-    for part in parts:
-        if isinstance(part, ast.Slice):
-            ends = (part.lower, part.upper, part.step)
-            items.append(tuple(None if e is None else integer(lo, e) for e in ends))
-            continue
-        value = lower(lo, part)
-        if isinstance(value, Static) and value.value is None:
-            items.append(None)
-        elif isinstance(value, Static) and value.value is Ellipsis:
-            items.append(Ellipsis)
-        elif isinstance(value, Tuple):
-            items += [integer_of(lo, v, part) for v in value.items]
-        elif is_array(value):
-            items.append(value)
-        else:
-            items.append(integer_of(lo, value, part))
-    ndim = rank(array)
-    used = sum(1 for i in items if i is not None and i is not Ellipsis)
-    if used > ndim:
-        lo.refuse(node, f"{used} indices for an array of {ndim} dimensions", "leave some out")
-    full = [(None, None, None)] * (ndim - used)
-    if Ellipsis in [i for i in items if not is_array(i)]:
-        at = next(k for k, i in enumerate(items) if i is Ellipsis)
-        return [*items[:at], *full, *items[at + 1 :]]
-    return [*items, *full]
-
-
-def integer_of(lo: Lowering, value: Front, node: ast.AST) -> Value:
-    """Check that a value is an integer."""
-    if is_number(value) and value.type.code in {"i8", "b1"}:  # type: ignore[union-attr]
-        return value  # type: ignore[return-value]
-    return lo.refuse(
-        node, f"an index has to be an integer, got {describe(value)}", "use int(...)"
-    )
-
-
-def item(lo: Lowering, front: Front, index: Sequence[Any], node: ast.AST) -> Front:
-    """Return the element or the part of an array at an index."""
-    array: Any = front
-    if any(is_array(i) for i in index):
-        return arrays.gather(lo, array, index, node)
-    full = [*index, *[(None, None, None)] * (rank(array) - sum(i is not None for i in index))]
-    if all(isinstance(i, (Const, Var)) for i in full):
-        return lo.builder.load(array, full, hint=f"{array.hint}_i")
-    return part(lo, array, full)
-
-
-def part(lo: Lowering, array: Var, index: Sequence[Any]) -> Var:
-    """Return a view of part of an array."""
-    items: list[Item] = []
-    dims: list[Value | None] = []
-    axis = 0
-    for i in index:
-        items.append(i)
-        if i is None:
-            dims.append(ONE)
-            continue
-        if isinstance(i, tuple):
-            n = lo.dims[array][axis]
-            if i == (None, None, None):
-                dims.append(n)
-            elif i[:2] == (None, None) and isinstance(i[2], Const) and i[2].value:
-                step = abs(int(i[2].value))
-                more = lo.builder.emit("i.add", n, number(step - 1))
-                dims.append(lo.builder.emit("i.floordiv", more, number(step)))
-            else:
-                dims.append(None)
-        axis += 1
-    ndim = len(dims)
-    if all(i == (None, None, None) for i in items) and ndim == rank(array):
-        return array
-    out = lo.builder.view(array, "slice", items, ndim, f"{array.hint}_part")
-    lo.adopt(out, set(lo.roots[array]))
-    if array in lo.local:
-        lo.local.add(out)
-    lo.dims[out] = [
-        own if known is None else known for known, own in zip(dims, lo.dims[out], strict=True)
-    ]
-    return out
 
 
 __all__ = ["COMPARE", "ZERO", "lower"]

@@ -126,7 +126,7 @@ class Forward:
         if isinstance(value.type, Array):
             zeros = []
             for _ in self.directions:
-                assert isinstance(value, Var)  # noqa: S101
+                assert isinstance(value, Var)
                 sizes = self.builder.sizes(value)
                 zeros.append(self.builder.alloc(value.type.code, sizes, "t_result", zero=True))
             return list(zeros)
@@ -152,7 +152,7 @@ class Forward:
         for stmt in block.stmts:
             self.stmt(stmt)
 
-    def stmt(self, stmt: Stmt) -> None:  # noqa: C901 - a table of statements
+    def stmt(self, stmt: Stmt) -> None:
         """Write a statement, and that of its tangents."""
         append = self.builder.append
         match stmt:
@@ -256,7 +256,14 @@ class Forward:
             ]
         self.builder.append(
             Loop(
-                stmt.index, stmt.bounds, head, stmt.test, body, stmt.stop, phis, stmt.trips,
+                stmt.index,
+                stmt.bounds,
+                head,
+                stmt.test,
+                body,
+                stmt.stop,
+                phis,
+                stmt.trips,
                 stmt.parallel,
             )
         )
@@ -287,8 +294,6 @@ def _slot(slot: object, direction: int) -> object:
     return None if slot is None else (slot, direction)
 
 
-def tangent(
-    procedure: Procedure, active: Sequence[bool], directions: int = 1
-) -> Procedure:
+def tangent(procedure: Procedure, active: Sequence[bool], directions: int = 1) -> Procedure:
     """The procedure with tangents of its active parameters and its float results."""
     return Tangents(directions).of(procedure, tuple(active))

@@ -47,11 +47,7 @@ class _Forwarding:
 
     def block(self, block: Block, known: dict[Any, Value]) -> None:
         """Walk a block; `known` becomes what is known at its end."""
-        kept: list[Stmt] = []
-        for stmt in block.stmts:
-            if not self.done(stmt, known):
-                kept.append(stmt)
-        block.stmts[:] = kept
+        block.stmts[:] = [stmt for stmt in block.stmts if not self.done(stmt, known)]
 
     def done(self, stmt: Stmt, known: dict[Any, Value]) -> bool:
         """Whether a statement gives what is known already; else note what it gives."""
@@ -95,9 +91,7 @@ class _Forwarding:
     def forget(self, roots: list[Var], known: dict[Any, Value]) -> None:
         """Forget the elements of arrays."""
         if roots:
-            for key in [
-                k for k in known if k[0] == "element" and self.memory.root(k[1]) in roots
-            ]:
+            for key in [k for k in known if k[0] == "element" and self.memory.root(k[1]) in roots]:
                 del known[key]
 
     def forget_place(self, stmt: Store, known: dict[Any, Value]) -> None:
@@ -113,7 +107,9 @@ class _Forwarding:
 def _apart(a: tuple[Value, ...], b: tuple[Value, ...]) -> bool:
     """Whether two indices are certainly different."""
     return any(
-        isinstance(i, Const) and isinstance(j, Const) and i.value != j.value
+        isinstance(i, Const)
+        and isinstance(j, Const)
+        and i.value != j.value
         and (i.value >= 0) == (j.value >= 0)
         for i, j in zip(a, b, strict=True)
     )

@@ -36,10 +36,11 @@ class Compiled:
         raise NotImplementedError
 
     def _derive(self, shapes: Sequence[Shape]) -> Derived:
-        return self._derived(tuple(shapes), None)
+        return self.derived_once(tuple(shapes), None)
 
     @functools.cached_property
-    def _derived(self) -> Callable[..., Derived]:
+    def derived_once(self) -> Callable[..., Derived]:
+        """What `derive` gives, worked out once for the same arguments."""
         return functools.cache(self.derive)
 
     @functools.cached_property
@@ -99,7 +100,7 @@ class Compiled:
             lo.refuse(node, f"{self.name}() takes no keywords here", "pass arguments by position")
         made = [expressions.made(lo, a) for a in args]
         flat = [leaf for a in made for leaf in leaves(a)]
-        derived = self._derived(tuple(shape_of(a) for a in made), calls.grouped(lo, flat))
+        derived = self.derived_once(tuple(shape_of(a) for a in made), calls.grouped(lo, flat))
         for k in derived.procedure.writes:
             lo.write(flat[k], node)  # type: ignore[arg-type]
         return calls.append_call(lo, derived.procedure, flat, derived.result)
@@ -117,7 +118,7 @@ class Function:
         self.options = options
 
     def __repr__(self) -> str:
-        return f"<numgrad.njit function {self.__qualname__}>"
+        return f"<numgrad.njit function {self.py_func.__qualname__}>"
 
     @functools.cached_property
     def dispatcher(self) -> Any:
@@ -165,7 +166,7 @@ def entry_for(function: Any, shapes: Sequence[Shape], groups: Any = None) -> Ent
 def derived_for(f: Any, shapes: Sequence[Shape], groups: Any = None) -> Derived:
     """The procedure of a compiled function, or of what was derived from one."""
     if isinstance(f, Compiled):
-        return f._derived(tuple(shapes), groups)  # noqa: SLF001 - it is this module's class
+        return f.derived_once(tuple(shapes), groups)
     entry = entry_for(f, shapes, groups)
     return writing.Derived(entry.procedure, tuple(shapes), entry.result)
 

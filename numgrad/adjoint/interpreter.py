@@ -51,7 +51,22 @@ def _quiet(function: Any) -> Any:
     return call
 
 
-_NUMPY = {"asin": "arcsin", "acos": "arccos", "atanh": "arctanh", "acosh": "arccosh"}
+# NumPy's names for functions that the templates name after the module math.
+_NUMPY = {
+    "acos": "arccos",
+    "acosh": "arccosh",
+    "asin": "arcsin",
+    "asinh": "arcsinh",
+    "atan": "arctan",
+    "atan2": "arctan2",
+    "atanh": "arctanh",
+}
+_OF_NUMPY = (
+    *_NUMPY,
+    *("cbrt", "ceil", "copysign", "cos", "cosh", "exp", "exp2", "expm1", "floor", "floor_divide"),
+    *("fmod", "hypot", "log", "log10", "log1p", "log2", "maximum", "minimum", "power", "remainder"),
+    *("sign", "sin", "sinh", "sqrt", "tan", "tanh", "trunc"),
+)
 
 
 class _Math:
@@ -73,23 +88,13 @@ def namespace() -> dict[str, Any]:
         "u": int,
         "f8": float,
         "f4": np.float32,
-        "sqrt": np.sqrt,
         "fabs": np.abs,
-        "sign": np.sign,
-        "maximum": np.maximum,
-        "minimum": np.minimum,
-        "copysign": np.copysign,
         "rint": np.rint,
-        "floor": np.floor,
-        "ceil": np.ceil,
-        "trunc": np.trunc,
-        "fmod": np.fmod,
-        "remainder": np.remainder,
-        "floor_divide": np.floor_divide,
-        **{
-            name: getattr(np, name)
-            for name in ("sin", "cos", "tan", "exp", "log", "log1p", "log2", "log10")
-        },
+        "fma": lambda x, y, z: x * y + z,
+        **{name: getattr(np, _NUMPY.get(name, name)) for name in _OF_NUMPY},
+        **{name: getattr(special, name) for name in ("erf", "erfc", "erfinv", "polygamma")},
+        "lgamma": special.gammaln,
+        "trigamma": lambda x: special.polygamma(1, x),
         "digamma": special.digamma,
         "polygamma": special.polygamma,
         "from_bits": lambda n: struct.unpack("d", struct.pack("q", n))[0],

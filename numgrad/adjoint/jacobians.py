@@ -36,9 +36,11 @@ class Directional(Transformed):
     def derive(self, shapes: tuple[Shape, ...], groups: tuple[int, ...] | None) -> Derived:
         """One procedure with tangents."""
         primals, tangents = shapes
-        if not isinstance(primals, TupleType) or not isinstance(tangents, TupleType) or len(
-            primals.items
-        ) != len(tangents.items):
+        if (
+            not isinstance(primals, TupleType)
+            or not isinstance(tangents, TupleType)
+            or len(primals.items) != len(tangents.items)
+        ):
             raise TypeError(
                 f"jvp() of {self.name} needs a tuple of arguments and one of as many tangents,"
                 f" got {describe(primals)} and {describe(tangents)}."
@@ -214,7 +216,12 @@ def _by_seeds(inner: Derived, position: int, result: Scalar | Array) -> Procedur
     params = [Var(p.type, p.hint, p.nonneg) for p in base.params]
     builder = Builder()
     callee = derive.gradient(
-        base, [position], derive.Variants(), seeded=[0], seeds=True, value=False,
+        base,
+        [position],
+        derive.Variants(),
+        seeded=[0],
+        seeds=True,
+        value=False,
         name=f"{base.name}_row",
     )
     source = params[position]
@@ -239,12 +246,9 @@ def _by_seeds(inner: Derived, position: int, result: Scalar | Array) -> Procedur
         builder.append(Call((row,), callee, (*again, seed)))
         builder.store(seed, index, number(0.0))
         if isinstance(kind, Array):
-            nest(
-                builder, own, lambda i: builder.store(out, [*index, *i], builder.load(row, i))
-            )
+            nest(builder, own, lambda i: builder.store(out, [*index, *i], builder.load(row, i)))
         else:
             builder.store(out, index, row)
 
     nest(builder, sizes, line, parallel=False)
     return Procedure(f"{base.name}_jacobian", params, builder.block, [out])
-

@@ -61,7 +61,9 @@ class _Rewriter:
     def jumps(self, body: Sequence[ast.stmt], *, own: bool) -> bool:
         """Whether statements may jump; break and continue count where the loop is theirs."""
         for stmt in body:
-            if isinstance(stmt, ast.Return) or (own and isinstance(stmt, (ast.Break, ast.Continue))):
+            if isinstance(stmt, ast.Return) or (
+                own and isinstance(stmt, (ast.Break, ast.Continue))
+            ):
                 return True
             inner = own and not isinstance(stmt, (ast.For, ast.While))
             if self.jumps(getattr(stmt, "body", []), own=inner) or self.jumps(
@@ -203,7 +205,9 @@ def _contains(body: Sequence[Any], kind: type) -> bool:
     for stmt in body:
         if isinstance(stmt, kind):
             return True
-        if isinstance(stmt, ast.If) and (_contains(stmt.body, kind) or _contains(stmt.orelse, kind)):
+        if isinstance(stmt, ast.If) and (
+            _contains(stmt.body, kind) or _contains(stmt.orelse, kind)
+        ):
             return True
         if isinstance(stmt, (ast.For, ast.While)) and _contains(stmt.orelse, kind):
             return True

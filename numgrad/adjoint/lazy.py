@@ -29,7 +29,7 @@ def dims_of(lo: Lowering, front: Front) -> list[Value]:
     """The extents of an array."""
     if isinstance(front, Lazy):
         return list(front.shape)
-    assert isinstance(front, Var)  # noqa: S101
+    assert isinstance(front, Var)
     return lo.dims[front]
 
 
@@ -90,9 +90,7 @@ def require_equal(lo: Lowering, a: Value, b: Value) -> None:
 
 
 def _is_scalar(front: Any) -> bool:
-    return isinstance(front, Const) or (
-        isinstance(front, Var) and isinstance(front.type, Scalar)
-    )
+    return isinstance(front, Const) or (isinstance(front, Var) and isinstance(front.type, Scalar))
 
 
 def elementwise(lo: Lowering, function: Callable[..., Value], *fronts: Any) -> Lazy:
@@ -104,9 +102,13 @@ def elementwise(lo: Lowering, function: Callable[..., Value], *fronts: Any) -> L
 
     roots = []
     for f in fronts:
-        same = not _is_scalar(f) and len(dims_of(lo, f)) == len(shape) and not any(
-            is_number(d, 1) and not is_number(s, 1)
-            for d, s in zip(dims_of(lo, f), shape, strict=True)
+        same = (
+            not _is_scalar(f)
+            and len(dims_of(lo, f)) == len(shape)
+            and not any(
+                is_number(d, 1) and not is_number(s, 1)
+                for d, s in zip(dims_of(lo, f), shape, strict=True)
+            )
         )
         roots += roots_of(f, here=same)
     return Lazy(_probe(lo, function, fronts), shape, at, roots)
@@ -116,9 +118,7 @@ def _probe(lo: Lowering, function: Callable[..., Value], fronts: Sequence[Any]) 
     """The code of what a function of numbers gives, found by calling it on variables."""
     scratch = lo.builder.child()
     with lo.builder.inside(scratch):
-        args = [
-            f if _is_scalar(f) else lo.builder.var(Scalar(code_of(f))) for f in fronts
-        ]
+        args = [f if _is_scalar(f) else lo.builder.var(Scalar(code_of(f))) for f in fronts]
         return code_of(function(*args))
 
 

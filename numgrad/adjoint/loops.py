@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any
 
-from numgrad.adjoint import expressions, lazy
+from numgrad.adjoint import expressions, lazy, subscripts
 from numgrad.adjoint.assignment import assign
 from numgrad.adjoint.builder import ONE, ZERO, nonneg, number
 from numgrad.adjoint.fronts import Front, Static, Tuple, Undefined, is_array, unify
@@ -69,7 +69,11 @@ def for_loop(lo: Lowering, stmt: ast.For) -> None:
             lo.body(stmt.body)
         return
     bounds: Any = sequence
-    rising = isinstance(bounds[2], Const) and bounds[2].value > 0 and nonneg(bounds[0])
+    low, high, step = bounds
+    rising = isinstance(step, Const) and (
+        (step.value > 0 and nonneg(low))
+        or (step.value < 0 and isinstance(high, Const) and high.value >= -1)
+    )
 
     def start(index: Var) -> None:
         bind(index)
@@ -88,7 +92,7 @@ def _sequence(lo: Lowering, stmt: ast.For) -> tuple[Any, Callable[[Var], None]]:
             length = lo.builder.emit("i.min", length, lo.dims[other][0])  # type: ignore[index]
 
         def bind(index: Var) -> None:
-            items: list[Front] = [expressions.item(lo, a, [index], stmt) for a in arrays]
+            items: list[Front] = [subscripts.item(lo, a, [index], stmt) for a in arrays]
             value = items[0] if len(items) == 1 else Tuple(items)
             assign(lo, stmt.target, Tuple([index, value]) if count else value, stmt)
 
@@ -274,7 +278,7 @@ class _Attempt:
         self.phis.append((key, inner, init, name))
         return inner
 
-    def leave(  # noqa: C901, PLR0912 - a table of cases
+    def leave(
         self, key: Any, entered: Front, front: Front, name: str, nexts: dict[Any, Value]
     ) -> None:
         """Compare what a variable is at the end of an iteration with what was assumed."""
@@ -345,9 +349,7 @@ class _Attempt:
     def final(self, key: Any, entered: Front, outs: dict[Any, Var], name: str) -> Front:
         """What a variable is after the loop."""
         if isinstance(entered, Tuple):
-            items = [
-                self.final((*key, k), e, outs, name) for k, e in enumerate(entered.items)
-            ]
+            items = [self.final((*key, k), e, outs, name) for k, e in enumerate(entered.items)]
             return Tuple(items, entered.cls)
         return outs.get(key, entered)
 

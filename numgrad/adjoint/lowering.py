@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from numgrad.adjoint import expressions, jumps, loops, source
 from numgrad.adjoint.assignment import assign, augment
 from numgrad.adjoint.builder import Builder
 from numgrad.adjoint.clean import clean
-from numgrad.adjoint.simplify import simplify
 from numgrad.adjoint.fronts import (
     Front,
     Lazy,
@@ -23,6 +22,7 @@ from numgrad.adjoint.fronts import (
 )
 from numgrad.adjoint.ir import Array, Const, Procedure, Scalar, Value, Var
 from numgrad.adjoint.merging import Merger
+from numgrad.adjoint.simplify import simplify
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,9 +84,13 @@ class Entry:
             lowering.merger.check_copies(lowering)
             assumed = (self.result, procedure.writes)
             self.result = shape_of(result)
-            writes = frozenset(
-                k for k, p in enumerate(params) if lowering.roots[p] & lowering.written.keys()
-            ) if any(isinstance(p.type, Array) for p in params) else frozenset()
+            writes = (
+                frozenset(
+                    k for k, p in enumerate(params) if lowering.roots[p] & lowering.written.keys()
+                )
+                if any(isinstance(p.type, Array) for p in params)
+                else frozenset()
+            )
             self.shares = any(
                 lowering.roots[v] - lowering.local
                 for v in leaves(result)
@@ -103,6 +107,11 @@ class Entry:
 
     def hints(self, read: source.Source) -> list[str]:
         """Names for the parameters."""
+        if len(read.parameters) != len(self.shapes):
+            raise TypeError(
+                f"{read.name}() takes the arguments ({', '.join(read.parameters)}), got"
+                f" {len(self.shapes)}: pass all of them, by position."
+            )
         out: list[str] = []
         for name, shape in zip(read.parameters, self.shapes, strict=True):
             parts = flatten(shape)
@@ -221,7 +230,7 @@ class Lowering:
         for stmt in stmts:
             self.statement(stmt)
 
-    def statement(self, stmt: ast.stmt) -> None:  # noqa: C901 - a table of statements
+    def statement(self, stmt: ast.stmt) -> None:
         """Read one statement."""
         match stmt:
             case ast.Assign():
@@ -283,12 +292,14 @@ class Lowering:
             return Tuple([self.settled(i, ast.Pass()) for i in value.items], value.cls)
         return expressions.made(self, value)
 
-    def refuse(self, node: ast.AST, problem: str, instead: str) -> Any:
+    def refuse(self, node: ast.AST, problem: str, instead: str) -> NoReturn:
         """Raise the error for what stands at `node`."""
         self.source.refuse(node, problem, instead)
 
     def visible(self, value: Value) -> bool:
         """Whether a value can be read in the current block."""
-        return isinstance(value, Const) or value.block is None or value.block.encloses(
-            self.builder.block
+        return (
+            isinstance(value, Const)
+            or value.block is None
+            or value.block.encloses(self.builder.block)
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from numgrad.adjoint.builder import ONE, ZERO, Builder, nonneg, number
+from numgrad.adjoint.builder import ONE, ZERO, Builder, number
 from numgrad.adjoint.ir import (
     B1,
     F8,
@@ -198,9 +198,7 @@ class _Layout:
         def store(index: list[Value]) -> None:
             place: Value = ZERO
             for i, n in zip(index, shape, strict=True):
-                place = self.builder.emit(
-                    "i.add", self.builder.emit("i.mul", place, n), i
-                )
+                place = self.builder.emit("i.add", self.builder.emit("i.mul", place, n), i)
             value = self.builder.load(array, index)
             place = self.builder.emit("i.add", base, place)
             self.builder.append(Store(self.arena, (place,), value, False, slot))
@@ -264,13 +262,17 @@ class _Layout:
     def by_trip(self, stmt: Loop, only: Push | Pop) -> None:
         """Rewrite a loop that finds its saves by the number of the iteration."""
         emit = self.builder.emit
-        assert stmt.bounds is not None  # noqa: S101
-        assert stmt.index is not None  # noqa: S101
+        assert stmt.bounds is not None
+        assert stmt.index is not None
         low, high, step = stmt.bounds
-        if stmt.backward and step == Const(I8, -1):
-            # On the way back the range is turned around: (high - 1, low - 1, -1).
-            low, high = emit("i.add", high, ONE), emit("i.add", low, ONE)
-        trips = emit("trips", low, high, ONE, hint="trips")
+        if stmt.backward and not stmt.parallel:
+            # On the way back the range is turned around: (high - step, low - step, -step).
+            low, high, step = (
+                emit("i.sub", high, step),
+                emit("i.sub", low, step),
+                emit("i.neg", step),
+            )
+        trips = emit("trips", low, high, step, hint="trips")
         count = len(only.slots)
         total = emit("i.mul", trips, number(count), hint="total")
         if isinstance(only, Push):
@@ -280,7 +282,8 @@ class _Layout:
             base = self.retreat(total)
         new = Block(stmt.body.parent)
         with self.builder.inside(new):
-            trip = emit("i.sub", stmt.index, low)
+            rising = step == Const(I8, 1)
+            trip = emit("i.sub", stmt.index, low) if rising else emit("i.sub", low, stmt.index)
             if isinstance(trip, Var):
                 trip.nonneg = True
             if not stmt.parallel:
@@ -316,14 +319,17 @@ def _frames(body: Block) -> list[Any] | None:
 def _by_trip(stmt: Loop, frames: list[Any]) -> bool:
     """Whether all that a loop saves is one frame of numbers in its body itself."""
     only = frames[0]
-    return len(frames) == 1 and not isinstance(only, Call) and only.frame.per_trip and any(
-        only is each for each in stmt.body.stmts
+    return (
+        len(frames) == 1
+        and not isinstance(only, Call)
+        and only.frame.per_trip
+        and any(only is each for each in stmt.body.stmts)
     )
 
 
 def _reverse_order(builder: Builder, stmt: Loop) -> None:
     """Let a loop on the way back, whose order was free, run backwards: its saves need that."""
-    assert stmt.bounds is not None  # noqa: S101
+    assert stmt.bounds is not None
     low, high, _ = stmt.bounds
     first = builder.emit("i.sub", high, ONE)
     stmt.bounds = (first, builder.emit("i.sub", low, ONE), number(-1))

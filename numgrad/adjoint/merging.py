@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +24,10 @@ from numgrad.adjoint.ir import (
 )
 
 if TYPE_CHECKING:
+    import ast
+
     from numgrad.adjoint.lowering import Lowering
+    from numgrad.adjoint.source import Source
 
 
 @dataclass
@@ -36,6 +38,8 @@ class Copy:
     origin: Var
     exclusive: bool
     node: ast.AST
+    # What the node is from: the function itself, or one that was written out in it.
+    source: Source
 
 
 class Merger:
@@ -53,7 +57,7 @@ class Merger:
             if not (env is lo.env and other == name)
             for value in _arrays(front)
         )
-        self.copies.append(Copy(target, origin, exclusive, node))
+        self.copies.append(Copy(target, origin, exclusive, node, lo.source))
 
     def check_copies(self, lo: Lowering) -> None:
         """Refuse what would tell a copy from the array itself."""
@@ -61,10 +65,10 @@ class Merger:
             if copy.exclusive:
                 continue
             if (lo.roots[copy.target] | lo.roots[copy.origin]) & lo.written.keys():
-                lo.refuse(
+                copy.source.refuse(
                     copy.node,
                     "a variable is bound to different arrays here, and one of them is written to",
-                    "bind it to a copy, as in b = a.copy(), or write into one array with a[:] = ...",
+                    "bind it to a copy, as in b = a.copy(), or write into one of them with a[:] =",
                 )
 
 
@@ -139,7 +143,7 @@ def _merge_arrays(
             "make one array before it with np.empty, and write into it with a[:] = ...",
         )
     extents = [
-        t if t is e or t == e else lo.builder.emit("i.select", stmt.test, t, e)  # type: ignore[arg-type]
+        t if t is e or t == e else lo.builder.emit("i.select", stmt.test, t, e)
         for t, e in zip(*dims, strict=True)
     ]
     out = lazy.new_array(lo, sides[0].type.code, extents, hint(name))

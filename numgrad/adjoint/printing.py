@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from numgrad.adjoint.builder import BOOLEAN, CASTS, DETACHED, EXACT, nonneg
 from numgrad.adjoint.ir import (
@@ -23,8 +23,8 @@ from numgrad.adjoint.ir import (
     Value,
     Var,
     View,
-    operands,
     inner_operands,
+    operands,
     walk,
 )
 from numgrad.value import REGISTRY
@@ -42,12 +42,11 @@ TAKEN = frozenset({"math", "np", "range", "len", "abs", "max", "min", "float", "
 
 def templates() -> dict[str, str]:
     """The text of every operation."""
+    ops: dict[str, Any] = dict(REGISTRY)
     table = {
-        name: op.template
-        for name, op in REGISTRY.items()
-        if getattr(op, "template", None) is not None
+        name: op.template for name, op in ops.items() if getattr(op, "template", None) is not None
     }
-    return {**table, "sign": "sign({0})", **EXACT, **BOOLEAN, **CASTS, **DETACHED}  # type: ignore[dict-item]
+    return {**table, "sign": "sign({0})", **EXACT, **BOOLEAN, **CASTS, **DETACHED}
 
 
 def source(procedure: Procedure) -> str:
@@ -128,14 +127,22 @@ class _Printer:
             for line in self.statement(stmt, depth):
                 self.lines.append(f"{INDENT * depth}{line}")
 
+    def template(self, stmt: Compute) -> str:
+        """The text of an operation; float() of Numba takes no bool."""
+        if stmt.op in CASTS and stmt.args[0].type == B1:
+            return CASTS[stmt.op].format("(1.0 if {0} else 0.0)")
+        return self.templates[stmt.op]
+
     def statement(self, stmt: Stmt, depth: int) -> list[str]:
         """Return the lines of a simple statement, or write one with blocks."""
         match stmt:
             case Compute():
-                text = self.templates[stmt.op].format(*map(self.operand, stmt.args))
+                text = self.template(stmt).format(*map(self.operand, stmt.args))
                 return [f"{self.name(stmt.out)} = {_bare(text)}"]
             case Load():
-                return [f"{self.name(stmt.out)} = {self.name(stmt.array)}[{self.index(stmt.index)}]"]
+                return [
+                    f"{self.name(stmt.out)} = {self.name(stmt.array)}[{self.index(stmt.index)}]"
+                ]
             case Store():
                 sign = "+=" if stmt.add else "="
                 target = f"{self.name(stmt.array)}[{self.index(stmt.index)}]"

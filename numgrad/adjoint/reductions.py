@@ -30,7 +30,7 @@ def reduce(
             return None
         return along(lo, name, front, int(axis.value) % rank(front), node)
     shape = lazy.dims_of(lo, front)
-    return over(lo, name, front, shape, lambda index: lazy.element(lo, front, index), node)
+    return over(lo, name, front, shape, lambda index: lazy.element(lo, front, index))
 
 
 def along(lo: Lowering, name: str, front: Any, axis: int, node: ast.AST) -> Front | None:
@@ -47,14 +47,15 @@ def along(lo: Lowering, name: str, front: Any, axis: int, node: ast.AST) -> Fron
         def inside(k: Sequence[Value]) -> Value:
             return lazy.element(lo, array, [*index[:axis], *k, *index[axis:]])
 
-        value = over(lo, name, array, [shape[axis]], inside, node)
-        assert is_number(value)  # noqa: S101
+        value = over(lo, name, array, [shape[axis]], inside)
+        assert is_number(value)
         return value  # type: ignore[return-value]
 
     scratch = lo.builder.child()
     with lo.builder.inside(scratch):
-        probe = over(lo, name, array, [shape[axis]], lambda _: lo.builder.var(Scalar(code_of(array))),
-                     node)
+        probe = over(
+            lo, name, array, [shape[axis]], lambda _: lo.builder.var(Scalar(code_of(array)))
+        )
     if probe is None or not is_number(probe):
         return None
     return Lazy(code_of(probe), kept, at, lazy.roots_of(array, here=False))
@@ -66,7 +67,6 @@ def over(
     front: Any,
     shape: list[Value],
     at: Callable[[Sequence[Value]], Value],
-    node: ast.AST,
 ) -> Front | None:
     """Reduce everything that `at` gives."""
     emit = lo.builder.emit
@@ -79,7 +79,10 @@ def over(
 
     def total(term: Callable[[Value], Value]) -> Value:
         return lazy.fold(
-            lo, shape, ("total", type, start(0)), lambda i, s: scalars.binary(lo, "add", s, term(at(i)))
+            lo,
+            shape,
+            ("total", type, start(0)),
+            lambda i, s: scalars.binary(lo, "add", s, term(at(i))),
         )
 
     def count() -> Value:
@@ -90,7 +93,10 @@ def over(
             return total(lambda x: x)
         case "prod":
             return lazy.fold(
-                lo, shape, ("total", type, start(1)), lambda i, s: scalars.binary(lo, "mul", s, at(i))
+                lo,
+                shape,
+                ("total", type, start(1)),
+                lambda i, s: scalars.binary(lo, "mul", s, at(i)),
             )
         case "mean":
             return emit("div", lo.builder.as_float(total(lambda x: x)), count())
@@ -179,9 +185,7 @@ def position(
         return [scalars.select(lo, better, x, carried[0]), emit("i.select", better, i, carried[1])]
 
     first = at([ZERO])
-    outs = lazy.for_range(
-        lo, (ONE, shape[0], ONE), [("best", type, first), ("at", I8, ZERO)], body
-    )
+    outs = lazy.for_range(lo, (ONE, shape[0], ONE), [("best", type, first), ("at", I8, ZERO)], body)
     return outs[1]
 
 
@@ -197,9 +201,7 @@ def flag(lo: Lowering, name: str, shape: Sequence[Value], at: Callable[..., Valu
     )
 
 
-def cumulate(
-    lo: Lowering, shape: Sequence[Value], type: Scalar, at: Callable[..., Value]
-) -> Front:
+def cumulate(lo: Lowering, shape: Sequence[Value], type: Scalar, at: Callable[..., Value]) -> Front:
     """The sums of everything up to each element."""
     out = lazy.new_array(lo, type.code, shape, "sums")
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from numgrad.adjoint.activity import Activity, Memory, floating
-from numgrad.adjoint.builder import ONE, ZERO, Builder, nonneg, number, partials
+from numgrad.adjoint import reverse_calls, reverse_loops
+from numgrad.adjoint.builder import NOTHING, ZERO, Builder, number, partials
 from numgrad.adjoint.chain import contribution
+from numgrad.adjoint.cloning import copy
 from numgrad.adjoint.ir import (
     F8,
     I8,
@@ -21,7 +22,6 @@ from numgrad.adjoint.ir import (
     Loop,
     Merge,
     Outer,
-    Phi,
     Pop,
     Procedure,
     Push,
@@ -32,7 +32,6 @@ from numgrad.adjoint.ir import (
     View,
     blocks,
     defined,
-    free_values,
     walk,
 )
 from numgrad.adjoint.memory import nest
@@ -41,7 +40,7 @@ from numgrad.adjoint.scopes import Restorer, Scope
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-NOTHING = number(0.0)
+    from numgrad.adjoint.activity import Activity, Memory
 
 
 class Reverse:
@@ -155,7 +154,7 @@ class Reverse:
             case Compute():
                 return Compute(out, stmt.op, tuple(map(self.value, stmt.args)))
             case Load():
-                array = self.from_snapshot.get(stmt) or self.value(stmt.array)
+                array: Any = self.from_snapshot.get(stmt) or self.value(stmt.array)
                 return Load(out, array, tuple(map(self.value, stmt.index)))
             case View():
                 return View(out, self.value(stmt.array), stmt.kind, self.items(stmt))  # type: ignore[arg-type]
@@ -215,9 +214,7 @@ class Reverse:
         """Write the shadow of a part of the arena, which is not zero by itself."""
         block = Block()
         builder = Builder(block)
-        block.stmts.append(
-            View(shadow, self.shadow(stmt.array), stmt.kind, self.items(stmt))
-        )
+        block.stmts.append(View(shadow, self.shadow(stmt.array), stmt.kind, self.items(stmt)))
         nest(builder, builder.sizes(shadow), lambda i: builder.store(shadow, i, NOTHING))
         return block.stmts
 
@@ -242,7 +239,7 @@ class Reverse:
 
     # --- blocks ---------------------------------------------------------------------------
 
-    def block(self, block: Block, scope: Scope, forward: Block) -> None:
+    def block(self, block: Block, forward: Block) -> None:
         """Write the way back of a block into the current one, and the way there into `forward`."""
         parts: list[list[Stmt]] = []
         for stmt in reversed(block.stmts):
@@ -262,7 +259,11 @@ class Reverse:
         for array, sizes in self.sizes.items():
             if self.scope_of(array) is scope:
                 at = next(k for k, s in enumerate(forward.stmts) if array in defined(s))
-                wanted = [scope.definer[n] for n in sizes if n in saved or scope.at_hand]
+                wanted = [
+                    scope.definer[n]
+                    for n in sizes
+                    if isinstance(n, Var) and (n in saved or scope.at_hand)
+                ]
                 forward.stmts[at + 1 : at + 1] = wanted
         if saved:
             outs = [scope.demanded[v] for v in saved]
@@ -279,9 +280,9 @@ class Reverse:
             case If():
                 return self.branch(stmt)
             case Loop():
-                return self.loop(stmt)
+                return reverse_loops.loop(self, stmt)
             case Call():
-                return self.call(stmt)
+                return reverse_calls.call(self, stmt)
             case Compute():
                 g = self.take(stmt.out)
                 if g is not None:
@@ -290,7 +291,7 @@ class Reverse:
                 self.load(stmt)
             case Store() if active(stmt.array):
                 self.store(stmt)
-        return [_copy(stmt)]
+        return [copy(stmt)]
 
     def compute(self, stmt: Compute, g: Value) -> None:
         """Hand the derivative on to the operands."""
@@ -335,7 +336,9 @@ class Reverse:
 
     def branch(self, stmt: If) -> list[Stmt]:
         """Write the way back of a branch."""
-        there = If(stmt.test, Block(), Block(), [Merge(m.out, m.then, m.orelse) for m in stmt.merges])
+        there = If(
+            stmt.test, Block(), Block(), [Merge(m.out, m.then, m.orelse) for m in stmt.merges]
+        )
         back = If(ZERO, self.builder.child(), self.builder.child(), [])
         seeds = [(m, self.take(m.out)) for m in stmt.merges]
         before = self.adjoints
@@ -351,7 +354,7 @@ class Reverse:
                 for merge, g in seeds:
                     if g is not None:
                         self.add(getattr(merge, side), g)
-                self.block(inner, scope, fore)
+                self.block(inner, fore)
                 self.close(scope, fore, 0)
             self.current = outer
             ends.append(self.adjoints)
@@ -373,153 +376,6 @@ class Reverse:
             self.adjoints[var] = out
         return [there]
 
-    def loop(self, stmt: Loop) -> list[Stmt]:  # noqa: PLR0914 - one loop on both ways
-        """Write the way back of a loop."""
-        head = _copy_block(stmt.head)
-        there = Loop(
-            stmt.index, stmt.bounds, head, stmt.test, Block(), stmt.stop,
-            [Phi(p.inner, p.init, p.next, p.out) for p in stmt.phis], stmt.trips, stmt.parallel,
-        )
-        builder, before = self.builder, self.adjoints
-        inners = {p.inner for p in stmt.phis}
-        phis = [p for p in stmt.phis if self.activity.active(p.inner) or self.activity.active(p.out)]
-        inits = [before.pop(p.out, NOTHING) for p in phis]
-        given = [*(p.inner for p in stmt.phis), *([stmt.index] if stmt.index else [])]
-        scope = self.enter([*stmt.head.stmts, *stmt.body.stmts], given, self.current)
-        inside = {
-            v
-            for b in (stmt.head, stmt.body)
-            for s in walk(b)
-            for v in (*defined(s), *((p.inner for p in s.phis) if isinstance(s, Loop) else ()))
-        } | inners
-        candidates = [
-            v
-            for v in dict.fromkeys(free_values(stmt))
-            if isinstance(v, Var)
-            and v not in inside
-            and not isinstance(v.type, Array)
-            and self.activity.active(v)
-            and v not in {p.out for p in stmt.phis}
-        ]
-        back_head = builder.child()
-        with builder.inside(back_head):
-            back_body = builder.child()
-        carried = [Var(F8, f"d_{p.inner.hint}", False, back_head) for p in phis]
-        sums = [Var(F8, f"d_{v.hint}", False, back_head) for v in candidates]
-        self.adjoints = dict(zip(candidates, sums, strict=True))
-        outer, self.current = self.current, scope
-        with builder.inside(back_body):
-            bounds, index = self.backward_index(stmt, scope, back_head)
-            place = len(back_body.stmts)
-            for phi, g in zip(phis, carried, strict=True):
-                self.add(phi.next, g)
-            self.block(stmt.body, scope, there.body)
-            self.close(scope, there.body, place)
-            nexts = [self.adjoints.pop(p.inner, NOTHING) for p in phis]
-            totals = [self.adjoints[v] for v in candidates]
-        self.current = outer
-        self.adjoints = before
-        if not back_body.stmts[place:] and all(t is s for t, s in zip(totals, sums, strict=True)):
-            trivial = all(isinstance(n, Const) for n in nexts) and all(
-                isinstance(i, Const) for i in inits
-            )
-            if trivial:
-                return [there]
-        back_phis = []
-        ends: list[tuple[Value, Value]] = []
-        for phi, inner, init, next_ in zip(phis, carried, inits, nexts, strict=True):
-            out = builder.var(F8, f"d_{phi.inner.hint}")
-            back_phis.append(Phi(inner, init, next_, out))
-            ends.append((phi.init, out))
-        for var, inner, total in zip(candidates, sums, totals, strict=True):
-            if total is inner:
-                continue
-            out = builder.var(F8, f"d_{var.hint}")
-            back_phis.append(Phi(inner, before.get(var, NOTHING), total, out))
-            before[var] = out
-        trips = builder.var(I8, "trips", nonneg=True)
-        builder.append(
-            Loop(index, bounds(), back_head, None, back_body, None, back_phis, trips,
-                 stmt.parallel, backward=True)
-        )
-        for init, out in ends:
-            self.add(init, out)
-        return [there]
-
-    def backward_index(self, stmt: Loop, scope: Scope, head: Block) -> Any:
-        """The bounds of the loop on the way back, and its index."""
-        hint = stmt.index.hint if stmt.index is not None else "i"
-        index = Var(I8, hint, True, head)
-        emit = self.builder.emit
-        simple = (
-            stmt.bounds is not None and stmt.stop is None and stmt.bounds[2] == Const(I8, 1)
-        )
-        scope.frame.per_trip = simple
-        if simple:
-            assert stmt.bounds is not None  # noqa: S101
-            assert stmt.index is not None  # noqa: S101
-            low, high, _ = (self.value(b) for b in stmt.bounds)
-            index.nonneg = stmt.index.nonneg
-            scope.names[stmt.index] = index
-            if stmt.parallel:
-                return (lambda: (low, high, ONE)), index
-
-            def turned() -> tuple[Value, Value, Value]:
-                return emit("i.sub", high, ONE), emit("i.sub", low, ONE), number(-1)
-
-            return turned, index
-        if stmt.bounds is not None and stmt.stop is None:
-            given = tuple(self.value(b) for b in stmt.bounds)
-            count: Any = lambda: emit("trips", *given)  # noqa: E731
-        else:
-            known = self.value(stmt.trips)
-            count = lambda: known  # noqa: E731
-        if stmt.bounds is not None and stmt.index is not None:
-            low, _, step = (self.value(b) for b in stmt.bounds)
-            here = emit("i.add", low, emit("i.mul", index, step), hint=hint)
-            if isinstance(here, Var) and here is not index:
-                here.nonneg = stmt.index.nonneg
-            scope.names[stmt.index] = here
-        return (lambda: (emit("i.sub", count(), ONE), number(-1), number(-1))), index
-
-    def call(self, stmt: Call) -> list[Stmt]:
-        """Write the way back of a call."""
-        active = [self.activity.active(a) for a in stmt.args]
-        seeded = [self.activity.active(o) for o in stmt.outs]
-        written = any(active[k] for k in stmt.function.writes)
-        if not any(active) or not (any(seeded) or written):
-            return [_copy(stmt)]
-        kept = [
-            isinstance(a.type, Array)
-            and self.kept(a)
-            and max(self.writes.get(self.memory.root(a), [-1])) < self.positions[id(stmt)]
-            for a in stmt.args
-        ]
-        variant = self.variants.variant(stmt.function, tuple(active), tuple(seeded), tuple(kept))
-        args: list[Value] = [
-            self.value(a) for a, k in zip(stmt.args, kept, strict=True) if k
-        ]
-        args += [
-            self.shadow(a)  # type: ignore[arg-type]
-            for a, on in zip(stmt.args, active, strict=True)
-            if on and isinstance(a.type, Array)
-        ]
-        for out, on in zip(stmt.outs, seeded, strict=True):
-            if on and isinstance(out.type, Array):
-                args.append(self.shadow(out))
-            elif on:
-                args.append(self.take(out) or NOTHING)
-        numbers = [
-            a
-            for a, on in zip(stmt.args, active, strict=True)
-            if on and not isinstance(a.type, Array)
-        ]
-        outs = tuple(self.builder.var(F8, f"d_{a.hint}") for a in numbers)  # type: ignore[union-attr]
-        self.builder.append(Call(outs, variant.back, tuple(args)))
-        for a, g in zip(numbers, outs, strict=True):
-            self.add(a, g)
-        return [Call(stmt.outs, variant.there, stmt.args)]
-
     # --- set by whoever runs it -----------------------------------------------------------
 
     current: Scope
@@ -533,28 +389,3 @@ def _differ(ends: list[dict[Var, Value]], before: dict[Var, Value]) -> bool:
         for end in ends
         for var in end
     )
-
-
-def _copy_block(block: Block) -> Block:
-    return Block(None, [_copy(s) for s in block.stmts])
-
-
-def _copy(stmt: Stmt) -> Stmt:
-    """A copy of a statement that may be changed by itself."""
-    match stmt:
-        case If():
-            merges = [Merge(m.out, m.then, m.orelse) for m in stmt.merges]
-            return If(stmt.test, _copy_block(stmt.then), _copy_block(stmt.orelse), merges)
-        case Loop():
-            phis = [Phi(p.inner, p.init, p.next, p.out) for p in stmt.phis]
-            return Loop(
-                stmt.index, stmt.bounds, _copy_block(stmt.head), stmt.test,
-                _copy_block(stmt.body), stmt.stop, phis, stmt.trips, stmt.parallel,
-            )
-        case _:
-            import copy
-
-            return copy.copy(stmt)
-
-
-__all__ = ["Reverse", "floating", "nonneg"]

@@ -22,11 +22,14 @@ from numgrad.adjoint.fronts import Shape, Static, TupleType
 from numgrad.adjoint.ir import B1, F4, F8, I8, Array
 from numgrad.adjoint.signature import code_of_dtype
 from numgrad.kernels import build, intrinsics, scalar
-from numgrad.kernels.jit import f4, f8, inline
+from numgrad.kernels.jit import f8, inline
 from numgrad.kernels.vecmath import trigonometric
 
 # All names that the templates of ops use; some have a form of their own below.
 exec(build.PRELUDE, globals())
+
+# Beyond this the circular functions that vectorise are not right, in either dtype.
+_LIMIT = trigonometric.LIMIT_f4
 
 FLAGS = {"error_model": "numpy", "nogil": True}
 
@@ -75,19 +78,19 @@ def remainder(x: Any, y: Any) -> Any:
 @inline
 def sin(x: Any) -> Any:
     """Sine; that of the kernels is for arguments up to a limit."""
-    return trigonometric.sin(x) if abs(x) <= trigonometric.LIMIT else math.sin(x)
+    return trigonometric.sin(x) if abs(x) <= _LIMIT else math.sin(x)
 
 
 @inline
 def cos(x: Any) -> Any:
     """Cosine."""
-    return trigonometric.cos(x) if abs(x) <= trigonometric.LIMIT else math.cos(x)
+    return trigonometric.cos(x) if abs(x) <= _LIMIT else math.cos(x)
 
 
 @inline
 def tan(x: Any) -> Any:
     """Tangent."""
-    return trigonometric.tan(x) if abs(x) <= trigonometric.LIMIT else math.tan(x)
+    return trigonometric.tan(x) if abs(x) <= _LIMIT else math.tan(x)
 
 
 @inline
@@ -105,20 +108,20 @@ def _entry(builder: Any, index: Any) -> Any:
 
 
 @intrinsic
-def _entry_of_table(typing: Any, index: Any) -> Any:  # noqa: ARG001 - Numba hands it on
+def _entry_of_table(typing: Any, index: Any) -> Any:
     """Read the table."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.load(_entry(builder, arguments[0]))
 
     return types.int64(types.int64), generate
 
 
 @intrinsic
-def _exchange(typing: Any, index: Any, old: Any, new: Any) -> Any:  # noqa: ARG001
+def _exchange(typing: Any, index: Any, old: Any, new: Any) -> Any:
     """Write `new` where the table holds `old`, in one step; whether it did."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         place, before, after = arguments
         result = builder.cmpxchg(_entry(builder, place), before, after, "acq_rel", "acquire")
         return builder.extract_value(result, 1)
@@ -127,11 +130,11 @@ def _exchange(typing: Any, index: Any, old: Any, new: Any) -> Any:  # noqa: ARG0
 
 
 @intrinsic
-def _pointer(typing: Any, address: Any) -> Any:  # noqa: ARG001
+def _pointer(typing: Any, address: Any) -> Any:
     """A pointer to float64 of an address."""
     kind = types.CPointer(types.float64)
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.inttoptr(arguments[0], context.get_value_type(kind))
 
     return kind(types.int64), generate
@@ -153,7 +156,7 @@ def release(saved: Any) -> None:
     """Give a place back."""
     offset = saved.ctypes.data - _entry_of_table(arenas.ADDRESS)
     k = offset // _entry_of_table(arenas.BYTES)
-    if 0 <= offset and k < _entry_of_table(arenas.COUNT):
+    if offset >= 0 and k < _entry_of_table(arenas.COUNT):
         _exchange(arenas.FIRST + k, 1, 0)
 
 
@@ -208,7 +211,7 @@ def shape_of_type(kind: Any) -> Shape:
             return Array(code, kind.ndim)
     if isinstance(kind, types.Float):
         return F4 if kind == types.float32 else F8
-    if isinstance(kind, types.IntegerLiteral) or isinstance(kind, types.Integer):
+    if isinstance(kind, (types.IntegerLiteral, types.Integer)):
         return I8
     if isinstance(kind, (types.Boolean, types.BooleanLiteral)):
         return B1

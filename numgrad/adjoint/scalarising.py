@@ -95,7 +95,7 @@ class _Scalarising(Cloner):
 
     def zero(self, array: Var) -> Const:
         """What an element is before it is written."""
-        assert isinstance(array.type, Array)  # noqa: S101
+        assert isinstance(array.type, Array)
         return number(0) if array.type.code == "i8" else number(0.0)
 
     def kind(self, key: Key) -> Scalar:
@@ -132,7 +132,7 @@ class _Scalarising(Cloner):
                 self.elements[key] = value
             case Compute(op="size") if stmt.args[0] in self.shapes:
                 axis = stmt.args[1]
-                assert isinstance(axis, Const)  # noqa: S101
+                assert isinstance(axis, Const)
                 self.table[stmt.out] = number(self.shapes[stmt.args[0]][int(axis.value)])  # type: ignore[index]
             case _:
                 out.append(self.stmt(stmt))
@@ -140,7 +140,7 @@ class _Scalarising(Cloner):
     def key(self, stmt: Load | Store) -> Key:
         """The element that a statement touches."""
         place = _place(stmt.index, self.shapes[stmt.array])
-        assert place is not None  # noqa: S101
+        assert place is not None
         return stmt.array, place
 
     def stmt(self, stmt: Stmt) -> Stmt:
@@ -181,7 +181,9 @@ class _Scalarising(Cloner):
         out = super().loop(stmt)
         nexts = [self.elements[k] for k in carried]
         outs = [Var(self.kind(k), k[0].hint) for k in carried]
-        self.elements = {k: v for k, v in self.elements.items() if k in carried or k[0] not in touched}
+        self.elements = {
+            k: v for k, v in self.elements.items() if k in carried or k[0] not in touched
+        }
         self.elements.update(zip(carried, outs, strict=True))
         out.phis += [
             Phi(inner, init, next_, after)

@@ -14,11 +14,40 @@ if TYPE_CHECKING:
 FLOAT = {
     **{
         n: n
-        for n in (
-            "sin cos tan asin acos atan atan2 sinh cosh tanh asinh acosh atanh hypot exp exp2"
-            " expm1 log log2 log10 log1p sqrt erf erfc lgamma copysign fmod logaddexp logaddexp2"
-            " fmax fmin reciprocal"
-        ).split()
+        for n in [
+            "sin",
+            "cos",
+            "tan",
+            "asin",
+            "acos",
+            "atan",
+            "atan2",
+            "sinh",
+            "cosh",
+            "tanh",
+            "asinh",
+            "acosh",
+            "atanh",
+            "hypot",
+            "exp",
+            "exp2",
+            "expm1",
+            "log",
+            "log2",
+            "log10",
+            "log1p",
+            "sqrt",
+            "erf",
+            "erfc",
+            "lgamma",
+            "copysign",
+            "fmod",
+            "logaddexp",
+            "logaddexp2",
+            "fmax",
+            "fmin",
+            "reciprocal",
+        ]
     },
     "arcsin": "asin",
     "arccos": "acos",
@@ -122,7 +151,7 @@ def select(lo: Lowering, test: Value, a: Value, b: Value) -> Value:
     return lo.builder.emit("where", test, lo.builder.as_float(a), lo.builder.as_float(b))
 
 
-def apply(lo: Lowering, name: str, args: list[Value], *, whole: bool = False) -> Value | None:  # noqa: C901 - a table of functions
+def apply(lo: Lowering, name: str, args: list[Value], *, whole: bool = False) -> Value | None:
     """Apply a named function to numbers; None: there is no such function of numbers.
 
     `whole`: a rounding function gives an integer, as those of `math` do.
@@ -149,7 +178,7 @@ def apply(lo: Lowering, name: str, args: list[Value], *, whole: bool = False) ->
         return binary(lo, "pow", *args) if name == "power" else power(lo, *args)
     if name == "float_power":
         return power(lo, *args)
-    if name == "where" or name == "select":
+    if name in {"where", "select"}:
         return select(lo, truth(lo, args[0]), args[1], args[2])
     if name in PREDICATES:
         return emit(name, lo.builder.as_float(args[0]))

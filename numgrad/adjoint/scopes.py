@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from numgrad.adjoint.ir import (
     Alloc,
@@ -28,12 +28,58 @@ if TYPE_CHECKING:
 
 # Computed again rather than saved: what costs no more than a load.
 CHEAP = frozenset(
-    (
-        "add sub mul neg abs where constant unit maximum minimum to_f8 to_f4 equal not_equal less"
-        " less_equal greater greater_equal and or not b.select i.select i.add i.sub i.mul i.neg"
-        " i.max i.min i.abs to_bool size trips c== c!= c< c<= c> c>= not_a_number sign to_int"
-        " i.floordiv i.mod one_minus_square copysign trunc floor ceil rint"
-    ).split()
+    [
+        "add",
+        "sub",
+        "mul",
+        "neg",
+        "abs",
+        "where",
+        "constant",
+        "unit",
+        "maximum",
+        "minimum",
+        "to_f8",
+        "to_f4",
+        "equal",
+        "not_equal",
+        "less",
+        "less_equal",
+        "greater",
+        "greater_equal",
+        "and",
+        "or",
+        "not",
+        "b.select",
+        "i.select",
+        "i.add",
+        "i.sub",
+        "i.mul",
+        "i.neg",
+        "i.max",
+        "i.min",
+        "i.abs",
+        "to_bool",
+        "size",
+        "trips",
+        "c==",
+        "c!=",
+        "c<",
+        "c<=",
+        "c>",
+        "c>=",
+        "not_a_number",
+        "sign",
+        "to_int",
+        "i.floordiv",
+        "i.mod",
+        "one_minus_square",
+        "copysign",
+        "trunc",
+        "floor",
+        "ceil",
+        "rint",
+    ]
 )
 MOST_COMPUTED = 12
 
@@ -121,6 +167,7 @@ class Restorer:
             self.saved[var] = object()
 
     def name(self, var: Var) -> None:
+        """Give a value a name on the way back."""
         if var not in self.scope.demanded:
             self.reverse.value(var)
 
@@ -139,15 +186,13 @@ class Restorer:
                 return None
         elif not (isinstance(stmt, Compute) and stmt.op in CHEAP):
             return None
-        if isinstance(stmt, Compute) and stmt.op == "size" and not self.reverse.kept(
-            stmt.args[0]
-        ):
+        if isinstance(stmt, Compute) and stmt.op == "size" and not self.reverse.kept(stmt.args[0]):
             return None
         chain: list[Var] = []
         for value in operands(stmt):
             if isinstance(value, Const) or (isinstance(stmt, Load) and value is stmt.array):
                 continue
-            if isinstance(value, Var) and value in self.scope.order:
+            if value in self.scope.order:
                 if value in self.scope.names and value not in self.scope.demanded:
                     continue
                 part = self.recipe(value, seen)

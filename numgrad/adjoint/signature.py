@@ -40,8 +40,10 @@ def shape_of_value(value: Any, name: str, position: int) -> Shape:
         return TupleType(tuple(shape_of_value(v, name, position) for v in value), cls)
     elif value is None or isinstance(value, (str, np.dtype, type)) or callable(value):
         return Static(value)
-    what = f"{value.ndim}-d array of {value.dtype}" if isinstance(value, np.ndarray) else (
-        type(value).__name__
+    what = (
+        f"{value.ndim}-d array of {value.dtype}"
+        if isinstance(value, np.ndarray)
+        else (type(value).__name__)
     )
     raise TypeError(
         f"{name}() takes numbers, arrays of floats or integers, tuples of these and compiled"

@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from numgrad.adjoint.ir import Procedure
 
 
+def tidy(procedure: Procedure) -> None:
+    """Fold what became known, and compute everything once; the caller cleans up."""
+    unroll(procedure)
+    forward(procedure)
+
+
 def simplify(procedure: Procedure) -> None:
     """Write out short loops, make numbers of small arrays, compute everything once."""
     unroll(procedure)

@@ -196,7 +196,7 @@ def _leaf_positions(
     """Which slots a function writes to, by their order among the slots."""
     if not writes:
         return frozenset()
-    leaves = [leaf for leaf in _leaves(template)]
+    leaves = list(_leaves(template))
     kinds = [f for shape in shapes for f in _kinds(shape)]
     numbered = [leaf for leaf, kind in zip(leaves, kinds, strict=True) if kind]
     slots = [leaf for leaf in leaves if isinstance(leaf, Slot)]
@@ -252,9 +252,7 @@ def _pack(results: Iterator[Any], shape: Shape) -> Any:
 
 def holds_tensor(args: tuple[Any, ...]) -> bool:
     """Whether there is a tensor among arguments, or in a tuple among them."""
-    return any(
-        isinstance(a, Tensor) or (isinstance(a, tuple) and holds_tensor(a)) for a in args
-    )
+    return any(isinstance(a, Tensor) or (isinstance(a, tuple) and holds_tensor(a)) for a in args)
 
 
 __all__ = ["Array", "call", "holds_tensor"]

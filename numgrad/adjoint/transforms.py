@@ -91,9 +91,7 @@ def positions(shapes: Sequence[Shape], chosen: Sequence[int]) -> list[int]:
     for shape in shapes:
         starts.append(total)
         total += len(floats(shape))
-    return [
-        starts[k] + j for k in chosen for j, float_ in enumerate(floats(shapes[k])) if float_
-    ]
+    return [starts[k] + j for k in chosen for j, float_ in enumerate(floats(shapes[k])) if float_]
 
 
 def derivative_shape(shape: Shape) -> Shape:
@@ -123,8 +121,9 @@ class Gradient(Transformed):
             head = result
         if not (isinstance(head, Scalar) and head.code in {"f8", "f4"}):
             raise TypeError(
-                f"the gradient needs a function with one float as result, {self.function.__name__}()"
-                f" gives {describe(head)}: use numgrad.vjp with a seed, or numgrad.jacobian."
+                "the gradient needs a function with one float as result,"
+                f" {self.function.__name__}() gives {describe(head)}:"
+                " use numgrad.vjp with a seed, or numgrad.jacobian."
             )
         chosen = self.wrt(shapes)
         aux = self.has_aux and not self.value
@@ -142,7 +141,7 @@ class Gradient(Transformed):
         gradient: Shape = gradients[0] if single else TupleType(tuple(gradients))
         if aux:
             procedure.results = procedure.results[1:]
-            assert isinstance(result, TupleType)  # noqa: S101
+            assert isinstance(result, TupleType)
             order = len(procedure.results) - sum(len(floats(g)) for g in gradients)
             procedure.results = procedure.results[order:] + procedure.results[:order]
             return Derived(procedure, shapes, TupleType((gradient, result.items[1])))
@@ -213,5 +212,3 @@ def check_seed(name: str, wanted: Shape, seed: Shape) -> None:
         f"the seed for {name}() has to be like its result, {describe(wanted)}, got"
         f" {describe(seed)}: pass floats and arrays of the result's shape."
     )
-
-

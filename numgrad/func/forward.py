@@ -16,6 +16,7 @@ from numgrad.func.arguments import (
     variables,
     without_history,
 )
+from numgrad.func.compiled import adjoint_for
 from numgrad.func.outside import depends_on_outside
 from numgrad.func.reverse import call_recorded, pull
 from numgrad.mapping import retire, variable
@@ -91,6 +92,9 @@ def jvp(
         if not isinstance(value, (tuple, list)):
             message = f"jvp() takes a tuple of {what}, got {type(value).__name__}: write (x,)."
             raise TypeError(message)
+    compiled = adjoint_for("jvp", f, primals, tangents, has_aux=has_aux)
+    if compiled is not None:
+        return compiled  # type: ignore[no-any-return]
     chosen = choose("jvp", tuple(primals))
     found = directions("jvp", chosen, tuple(tangents))
     result, tangent, aux = push("jvp", f, chosen, found, has_aux=has_aux)

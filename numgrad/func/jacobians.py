@@ -22,6 +22,7 @@ from numgrad.func.arguments import (
     variables,
     without_history,
 )
+from numgrad.func.compiled import adjoint_for
 from numgrad.func.forward import push
 from numgrad.func.outside import depends_on_outside
 from numgrad.func.reverse import call_recorded, named, pull
@@ -54,6 +55,11 @@ def jacrev(
     tensor([[2., 0.],
             [0., 4.]])
     """
+    compiled = adjoint_for(
+        "jacobian", f, argnums, mode="reverse", has_aux=has_aux, chunk_size=chunk_size
+    )
+    if compiled is not None:
+        return compiled  # type: ignore[no-any-return]
     check_chunks("jacrev", chunk_size)
 
     @named(f, "jacrev")
@@ -82,6 +88,11 @@ def jacfwd(
     tensor([[1., 0.],
             [0., 1.]])
     """
+    compiled = adjoint_for(
+        "jacobian", f, argnums, mode="forward", has_aux=has_aux, chunk_size=chunk_size
+    )
+    if compiled is not None:
+        return compiled  # type: ignore[no-any-return]
     check_chunks("jacfwd", chunk_size)
 
     @named(f, "jacfwd")
@@ -109,6 +120,9 @@ def jacobian(
     tensor([[4., 1.],
             [2., 5.]])
     """
+    compiled = adjoint_for("jacobian", f, argnums, has_aux=has_aux)
+    if compiled is not None:
+        return compiled  # type: ignore[no-any-return]
     check_chunks("jacobian", chunk_size)
 
     @named(f, "jacobian")
@@ -139,6 +153,9 @@ def hessian(
     tensor([[ 6.,  0.],
             [ 0., 12.]])
     """
+    compiled = adjoint_for("hessian", f, argnums, has_aux=has_aux)
+    if compiled is not None:
+        return compiled  # type: ignore[no-any-return]
     return jacfwd(jacrev(f, argnums, has_aux=has_aux), argnums, has_aux=has_aux)
 
 

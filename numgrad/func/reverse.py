@@ -195,7 +195,7 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[An
     >>> vjp_function(ng.tensor([1.0, 2.0]))
     (tensor([1., 2.]),)
     """
-    compiled = adjoint_for("vjp", f, primals, has_aux=has_aux)
+    compiled = adjoint_for("vjp", f, *primals, has_aux=has_aux)
     if compiled is not None:
         return compiled  # type: ignore[no-any-return]
     chosen = choose("vjp", primals)

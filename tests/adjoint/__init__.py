@@ -1,0 +1,1 @@
+"""Tests of gradients of Numba functions, and what they are compared with."""
