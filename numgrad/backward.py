@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from numgrad import compiled, hooks
+from numgrad import compiled, hooks, saved
 from numgrad.modes import modes, set_modes
 from numgrad.ops.arithmetic import add
 from numgrad.ops.broadcast import cast, sum_to
-from numgrad.plans import LiftedPlan
 from numgrad.tape import Node, Output, raise_freed
 from numgrad.tensor import Tensor, alias
 
@@ -113,13 +112,13 @@ class Walk:
             node = stack.pop()
             if pulled is not None and node not in pulled:
                 continue
-            saved = node.saved
-            if saved is None:
+            values = node.saved
+            if values is None:
                 raise_freed(node.name())
             if node.versions is not None or node.extra is not None:
                 node.check()
             else:
-                for value in saved:
+                for value in values:
                     if type(value) is Tensor and value._counter is not None:
                         node.check()
             if node.plan.missing:
@@ -138,7 +137,7 @@ class Walk:
     def meet(self, node: Node) -> None:
         """Raise for a missing rule; walk with tensors if a node saved wrapped ones."""
         plan = node.plan
-        if not isinstance(plan, LiftedPlan) or plan.unruled:
+        if not plan.lifted or plan.unruled:
             plan.raise_missing()
         node.check()
         self.recorded = True
@@ -262,6 +261,8 @@ class Walk:
             return g, plan
         if extra.prehooks:
             g = hooks.through_prehooks(node, extra.prehooks, g, recorded=self.recorded)
+        if extra.packed and not plan.unpacks:
+            plan = saved.UnpackingPlan(plan)
         if extra.posthooks:
             plan = hooks.HookedPlan(plan, extra.posthooks, fitted)
         return g, plan
@@ -319,8 +320,8 @@ def _fresh(value: Any, gradients: Any, node: Node) -> bool:
     holders = 0
     for other in gradients:
         holders += other is value
-    for saved in node.saved or ():
-        if saved is value or (type(saved) is Tensor and saved.array is value):
+    for kept in node.saved or ():
+        if kept is value or (type(kept) is Tensor and kept.array is value):
             return False
     return holders == 1
 

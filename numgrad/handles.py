@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from numgrad.tensor import Tensor
+
     Hook: TypeAlias = Callable[..., Any]
 
 _numbers = itertools.count()
@@ -58,6 +60,27 @@ class RemovableHandle:
 
     def __exit__(self, *exception: object) -> None:
         self.remove()
+
+
+class LeafHooks:
+    """The hooks of a leaf, by when they run."""
+
+    __slots__ = ("accumulated", "after", "before", "tensor")
+
+    def __init__(self) -> None:
+        # Of the tensor, of its AccumulateGrad before it adds, after it has, and behind that.
+        self.tensor = Hooks()
+        self.before = Hooks()
+        self.accumulated = Hooks()
+        self.after = Hooks()
+
+
+def leaf_hooks(t: Tensor) -> LeafHooks:
+    """Return the hooks of a leaf, made now if it has none."""
+    if t._hooks is None:
+        t._hooks = LeafHooks()
+    found: LeafHooks = t._hooks
+    return found
 
 
 def name_of(hook: Hook) -> str:

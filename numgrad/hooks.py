@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from numgrad.handles import Hooks, RemovableHandle, name_of
+from numgrad.handles import Hooks, RemovableHandle, leaf_hooks, name_of
 from numgrad.modes import modes, set_modes
-from numgrad.tape import AccumulateGrad, Extra, Node, Output, Plan
+from numgrad.tape import Extra, Node, Output, Plan
 from numgrad.tensor import Tensor, alias
 
 if TYPE_CHECKING:
@@ -24,7 +22,7 @@ if TYPE_CHECKING:
 class WalkHook:
     """A hook on tensors that is told of the walk, too, and cannot change the gradient."""
 
-    def arrived(self, walk: Any, gradient: Tensor | None) -> None:
+    def __call__(self, walk: Any, gradient: Tensor | None) -> None:
         """Take the gradient of the tensor in this walk; None where nothing came."""
         raise NotImplementedError
 
@@ -62,27 +60,6 @@ def hooks_of(t: Tensor, name: str) -> Hooks:
     if node.extra.hooks is None:
         node.extra.hooks = {}
     return node.extra.hooks.setdefault(number, Hooks())
-
-
-class LeafHooks:
-    """The hooks of a leaf, by when they run."""
-
-    __slots__ = ("accumulated", "after", "before", "tensor")
-
-    def __init__(self) -> None:
-        # Of the tensor, of its AccumulateGrad before it adds, after it has, and behind that.
-        self.tensor = Hooks()
-        self.before = Hooks()
-        self.accumulated = Hooks()
-        self.after = Hooks()
-
-
-def leaf_hooks(t: Tensor) -> LeafHooks:
-    """Return the hooks of a leaf."""
-    if t._hooks is None:
-        t._hooks = LeafHooks()
-    found: LeafHooks = t._hooks
-    return found
 
 
 def register_hook(self: Tensor, hook: Hook) -> RemovableHandle:
@@ -130,15 +107,6 @@ def register_post_accumulate_grad_hook(self: Tensor, hook: Hook) -> RemovableHan
     return leaf_hooks(self).accumulated.add(hook)
 
 
-def of_accumulation(node: AccumulateGrad, when: str, hook: Hook) -> RemovableHandle:
-    """Register a hook on what adds to the `.grad` of a leaf."""
-    hooks: Hooks = getattr(leaf_hooks(node.variable), when)
-    return hooks.add(hook)
-
-
-AccumulateGrad.register = of_accumulation
-
-
 # --- running ------------------------------------------------------------------------------
 
 
@@ -149,7 +117,7 @@ def through_tensor_hooks(
     if gradient is None:
         for hook in tuple(hooks.values()):
             if isinstance(hook, WalkHook):
-                hook.arrived(walk, None)
+                hook(walk, None)
         return None
     if not hooks:
         return gradient
@@ -158,7 +126,7 @@ def through_tensor_hooks(
     shape, dtype = t.shape, t.dtype
     for hook in tuple(hooks.values()):
         if isinstance(hook, WalkHook):
-            run(hook.arrived, walk, t)
+            run(hook, walk, t)
             continue
         result = run(hook, t)
         if result is not None:
@@ -284,8 +252,3 @@ def accumulated(leaf: Tensor, gradient: Any, add: Callable[[Tensor, Any], None])
         seen = tensors((gradient,))
         for hook in tuple(hooks.after.values()):
             run(hook, (), seen)
-
-
-def zeros(shape: tuple[int, ...], dtype: Any) -> Tensor:
-    """Zeros for a gradient that did not come."""
-    return alias(np.zeros(shape, dtype), None)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from numgrad import saved
 from numgrad.errors import ShapeError
 from numgrad.modes import modes
 from numgrad.op import structural
@@ -65,6 +66,8 @@ def _(g: Any, *, shapes: Any, dtypes: Any) -> Any:
 
 def check_writable(x: Tensor, name: str) -> None:
     """Raise if the tensor cannot be written to in place now; nothing is changed then."""
+    if saved.PROTECTED:
+        saved.protect(x.array)
     if x._counter is INFERENCE and not modes().inference:
         raise_inference(f"{name}() cannot write to an inference tensor")
     array = x.array

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
+from numgrad import saved
 from numgrad.modes import modes
 from numgrad.numpy_functions import FUNCTIONS, REDUCTIONS, UFUNCS
 from numgrad.tensor import Tensor
@@ -71,6 +72,9 @@ def _into(ufunc: Any, method: str, inputs: Any, out: tuple[Any, ...], keywords: 
             " leave out= away, use copy_(), or do it under numgrad.no_grad()."
         )
         raise RuntimeError(message)
+    for t in out:
+        if saved.PROTECTED and isinstance(t, Tensor):
+            saved.protect(t.array)
     arrays = [t.array if isinstance(t, Tensor) else t for t in inputs]
     targets = tuple(t.array if isinstance(t, Tensor) else t for t in out)
     getattr(ufunc, method)(*arrays, out=targets, **keywords)

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 import numpy as np
 
 from numgrad import compiled, dtypes
+from numgrad import saved as packing
 from numgrad.expr import evaluate
 from numgrad.modes import modes
 from numgrad.op import Op
 from numgrad.pulls import several, single
-from numgrad.tape import Node, Output, Plan
+from numgrad.tape import Counter, Node, Output, Plan
 from numgrad.tensor import Tensor, alias
 from numgrad.wrapped import highest
 
@@ -276,14 +277,28 @@ def _keywords(op: Structural, names: tuple[str, ...]) -> Callable[[Node], dict[s
 def unpack(node: Node, keeps: tuple[str, ...], params: tuple[str, ...]) -> dict[str, Any]:
     """Give saved values by name, tensors with the history they had when they were saved."""
     values: dict[str, Any] = {}
+    # A stand-in gives values that may be others than those that its inputs have now.
+    origin = None if node.extra is None else node.extra.origin
     for name, value in zip(keeps, node.saved or (), strict=True):
         if name == "out":
-            values[name] = _outputs(node, value)
+            values[name] = _outputs(origin or node, value)
+        elif origin is not None and isinstance(value, Tensor):
+            values[name] = with_history(value, node.edges[params.index(name)])
         elif isinstance(value, Tensor):
             values[name] = with_edge(value, node.edges[params.index(name)])
         else:
             values[name] = value
     return values
+
+
+def _by_name(node: Node) -> dict[str, Any]:
+    """Give all saved values of a node, unpacked."""
+    if node.extra is not None and node.extra.packed is not None:
+        node = packing.unpacked(node)
+    return unpack(node, node.plan.keeps, node.plan.params)
+
+
+Node.by_name = staticmethod(_by_name)
 
 
 def with_edge(value: Tensor, edge: Edge) -> Tensor:
@@ -298,6 +313,17 @@ def with_edge(value: Tensor, edge: Edge) -> Tensor:
     # Its history was changed since: a handle with the old one.
     old = alias(value.array, value._counter)
     old._edge = edge
+    return old
+
+
+def with_history(value: Tensor, edge: Edge) -> Tensor:
+    """Return an unpacked value with the history that it had; a leaf if it is still its value."""
+    if edge is None or type(value) is not Tensor or value._wants:
+        return value
+    if isinstance(edge, Tensor) and edge.array is value.array:
+        return edge
+    old = alias(value.array, value._counter or Counter())
+    old._edge = edge  # type: ignore[assignment]  # a leaf, where this is not its memory
     return old
 
 

@@ -8,17 +8,18 @@ form no reference cycle.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import numpy as np
 
-from numgrad.handles import Hooks
+from numgrad.handles import Hooks, leaf_hooks
 
 if TYPE_CHECKING:
     import weakref
     from collections.abc import Callable
 
     from numgrad.handles import Hook, RemovableHandle
+    from numgrad.saved import Packer
     from numgrad.tensor import Tensor
 
     Edge: TypeAlias = "Node | Output | Tensor | None"
@@ -51,8 +52,12 @@ class Plan:
     outputs = 1
     # Inputs that need a gradient but have no rule for it.
     missing: tuple[int, ...] = ()
-    # Whether it works on tensors in every walk, see `numgrad.plans.LiftedPlan`.
+    # Whether it works on tensors in every walk, see `numgrad.plans.LiftedPlan`, and which inputs
+    # have no rule then.
     lifted = False
+    unruled: tuple[int, ...] = ()
+    # Whether it unpacks saved values that are packed itself, when they are asked for.
+    unpacks = False
     # Whether all that `pull` gives are new arrays, or the cotangent itself.
     gives_fresh = False
 
@@ -89,8 +94,8 @@ class Extra:
         # Hooks of the node, before and after its vjp.
         self.prehooks: Hooks | None = None
         self.posthooks: Hooks | None = None
-        # Whether some saved values are `Packed`.
-        self.packed = False
+        # What has packed some of the saved values.
+        self.packed: Packer | None = None
         # The node that this one stands in for, with its saved values unpacked.
         self.origin: Node | None = None
 
@@ -113,6 +118,9 @@ class Node:
     metadata: dict[str, Any] | None
     plan: Plan
     extra: Extra | None
+
+    # Gives the saved values by name, as tensors; set by numgrad.plans.
+    by_name: Callable[[Node], dict[str, Any]]
 
     def __repr__(self) -> str:
         return f"<{self.name()} object at {id(self):#x}>"
@@ -149,13 +157,14 @@ class Node:
         Only called for names that are not found otherwise.
         """
         if name.startswith("_saved_"):
-            names = dict(
-                zip(("self", "other", "result"), (*self.plan.params[:2], "out"), strict=False)
-            )
+            names = {
+                "result": "out",
+                **dict(zip(("self", "other"), self.plan.params, strict=False)),
+            }
             wanted = names.get(name.removeprefix("_saved_"), name.removeprefix("_saved_"))
             if wanted in self.plan.keeps:
                 self.check()
-                return self.saved[self.plan.keeps.index(wanted)]  # type: ignore[index]
+                return self.by_name(self)[wanted]
         message = f"{self.name()} has no attribute {name!r}"
         raise AttributeError(message)
 
@@ -174,6 +183,9 @@ class Node:
             if found != expected:
                 self.raise_overwritten(value.array, expected, found)
         if self.extra is not None:
+            if self.extra.packed:
+                self.extra.packed.check(self)
+                return
             for counter, expected in self.extra.out_counters.values():
                 if counter.value != expected and "out" in self.plan.keeps:
                     self.raise_overwritten(saved[-1], expected, counter.value)
@@ -205,19 +217,16 @@ class AccumulateGrad:
 
     __slots__ = ("variable",)
 
-    # Registers a hook of the leaf, told when it runs; set by numgrad.hooks.
-    register: ClassVar[Callable[[AccumulateGrad, str, Hook], RemovableHandle]]
-
     def __init__(self, variable: Tensor) -> None:
         self.variable = variable
 
     def register_prehook(self, hook: Hook) -> RemovableHandle:
         """Let `hook(grad_outputs)` see, and replace, what is to be added to `.grad`."""
-        return self.register("before", hook)
+        return leaf_hooks(self.variable).before.add(hook)
 
     def register_hook(self, hook: Hook) -> RemovableHandle:
         """Let `hook((), grad_outputs)` see what was added to `.grad`."""
-        return self.register("after", hook)
+        return leaf_hooks(self.variable).after.add(hook)
 
     def __repr__(self) -> str:
         return f"<AccumulateGrad object at {id(self.variable):#x}>"

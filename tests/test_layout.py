@@ -29,7 +29,7 @@ LAYERS = (
     {"tape", "printing"},
     {"conversions"},
     {"tensor"},
-    {"hooks", "pulls", "wrapped"},
+    {"hooks", "pulls", "saved", "wrapped"},
     {"plans"},
     {"backward"},
     {"record", "programs"},

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from numgrad.autograd import forward_ad, functional
+from numgrad.autograd import forward_ad, functional, graph
 from numgrad.autograd.anomaly import (
     detect_anomaly,
     is_anomaly_check_nan_enabled,
@@ -38,6 +38,7 @@ __all__ = [
     "grad",
     "gradcheck",
     "gradgradcheck",
+    "graph",
     "inference_mode",
     "is_anomaly_check_nan_enabled",
     "is_anomaly_enabled",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import numpy as np
 
+from numgrad.autograd import graph
 from numgrad.autograd.accumulate import (
     accumulate_inputs,
     accumulate_leaves,
@@ -62,7 +63,7 @@ def backward(
     >>> x.grad
     tensor([16., 32., 48.])
     """
-    outputs = (tensors,) if isinstance(tensors, Tensor) else tuple(tensors)
+    outputs = (tensors,) if isinstance(tensors, Tensor) else _several(tensors)
     wanted = None if inputs is None else _inputs("backward", inputs)
     seeds = _seeds("backward", outputs, grad_tensors)
     walk = _walk(outputs, seeds, wanted, retain_graph, create_graph)
@@ -73,6 +74,8 @@ def backward(
         accumulate_leaves(walk)
     else:
         accumulate_inputs(walk, dict.fromkeys(wanted))
+    if walk.multiple is not None:
+        graph.finish(walk)
 
 
 def grad(
@@ -122,14 +125,17 @@ def grad(
             materialize_grads,
         )
     wanted = _inputs("grad", inputs)
-    sources = (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
+    sources = (outputs,) if isinstance(outputs, Tensor) else _several(outputs)
     seeds = _seeds("grad", sources, grad_outputs)
     walk = _walk(sources, seeds, wanted, retain_graph, create_graph)
     results: list[Any] = []
-    for position, t in enumerate(wanted):
-        gradient = walk.gradient(t)
-        if t._hooks is not None and t._edge is None:
-            gradient = through_leaf_hooks(walk, t, gradient)
+    found = [
+        walk.gradient(t) if t._hooks is None else through_leaf_hooks(walk, t, walk.gradient(t))
+        for t in wanted
+    ]
+    if walk.multiple is not None:
+        graph.finish(walk)
+    for position, (t, gradient) in enumerate(zip(wanted, found, strict=True)):
         if gradient is None:
             if materialize_grads:
                 results.append(alias(np.zeros(t.shape, t.dtype), None))
@@ -146,7 +152,8 @@ def grad(
             shared = any(gradient.array is s.array for s in seeds)
             results.append(clone(gradient) if shared else gradient)
         else:
-            results.append(alias(gradient if t in walk.owned else gradient.copy(), None))
+            owned = t in walk.owned and t._hooks is None
+            results.append(alias(gradient if owned else gradient.copy(), None))
     return tuple(results)
 
 
@@ -203,8 +210,15 @@ def _walk(
     return walk
 
 
+def _several(given: Any) -> tuple[Any, ...]:
+    """Tensors for tensors and edges."""
+    if isinstance(given, graph.GradientEdge):
+        given = (given,)
+    return tuple([t if isinstance(t, Tensor) else graph.tensor_of(t) for t in given])
+
+
 def _inputs(name: str, inputs: Any) -> tuple[Tensor, ...]:
-    wanted = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+    wanted = (inputs,) if isinstance(inputs, Tensor) else _several(inputs)
     if not wanted:
         message = f"{name}() got no inputs: pass at least one, or leave inputs out."
         raise RuntimeError(message)

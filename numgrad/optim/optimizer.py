@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from numgrad import saved
 from numgrad.autograd.grad_modes import enable_grad
 from numgrad.inplace import bump
 from numgrad.tensor import Tensor, alias
@@ -112,6 +113,8 @@ class Optimizer:
         for group in self.param_groups:
             for p in group["params"]:
                 if p.grad is not None:
+                    if saved.PROTECTED:
+                        saved.protect(p.array)
                     self.update(p, p.grad.array, self.state[p], group)
                     bump(p)
         return loss

@@ -1,0 +1,294 @@
+"""Saved values that are packed: what nodes hold instead of arrays while somebody asks for it.
+
+While any thread has a packer in force, `Node.saved` is a property that packs what is assigned;
+otherwise it is the slot that it was, and packing costs nothing. A node that holds packed values
+says so in its `Extra`, and is pulled through a stand-in with the values unpacked.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from numgrad.modes import modes, set_modes, transforms
+from numgrad.tape import INFERENCE, Counter, Extra, Node, Plan, raise_inference
+from numgrad.tensor import Tensor, alias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Array = np.ndarray[Any, Any]
+
+
+class Packer:
+    """Packs what nodes save, and unpacks it each time that it is used."""
+
+    # Leaves that require grad stay as they are: their edges keep them alive anyway.
+    keeps_leaves = False
+    # Writing to a value after it was saved is an error, whatever the packed one may be.
+    strict = False
+
+    def pack(self, value: Tensor) -> Any:
+        """Give what to hold instead of a saved value, which comes without history."""
+        raise NotImplementedError
+
+    def unpack(self, packed: Any) -> Any:
+        """Give the value again, as a tensor."""
+        raise NotImplementedError
+
+    def check(self, node: Node) -> None:
+        """Raise where a value was written to after a strict packer had packed it."""
+        if not self.strict:
+            return
+        for value in node.saved or ():
+            for each in value if type(value) is tuple else (value,):
+                if type(each) is Packed:
+                    each.check_version(node)
+
+
+_packers: ContextVar[tuple[Packer, ...]] = ContextVar("numgrad packers", default=())
+packers = _packers.get
+set_packers = _packers.set
+
+_lock = threading.Lock()
+_packing = 0
+_slot: Any = vars(Node)["saved"]
+
+
+def begin(packer: Packer) -> None:
+    """Let a packer pack what is saved from now on in this thread or task."""
+    global _packing  # noqa: PLW0603 - one switch for all nodes
+    with _lock:
+        _packing += 1
+        if _packing == 1:
+            _switch(property(_slot.__get__, _assign))
+    set_packers((*packers(), packer))
+
+
+def end() -> None:
+    """Let the packer that began last pack no longer."""
+    global _packing  # noqa: PLW0603 - one switch for all nodes
+    set_packers(packers()[:-1])
+    with _lock:
+        _packing -= 1
+        if not _packing:
+            _switch(_slot)
+
+
+def _switch(attribute: Any) -> None:
+    node_type: Any = Node
+    node_type.saved = attribute
+
+
+def _assign(node: Node, values: tuple[Any, ...] | None) -> None:
+    current = packers()
+    if values and current and not any(transforms()):
+        values = _pack_all(node, values, current[-1])
+    _slot.__set__(node, values)
+
+
+class Packed:
+    """A saved value as a packer gave it."""
+
+    __slots__ = ("_content", "_counter_then", "_number", "_packer", "_version", "dtype", "shape")
+
+    # What the tape asks of saved tensors.
+    _counter = None
+
+    def __init__(
+        self, packer: Packer, array: Array, counter: Counter | None, number: int | None
+    ) -> None:
+        self._packer = packer
+        self.shape, self.dtype = array.shape, array.dtype
+        # Which result of its node it is; None for an input.
+        self._number = number
+        self._counter_then = counter = counter or Counter()
+        self._version = version = counter.value
+        self._content = quietly(packer.pack, alias(array, counter))
+        if counter.value != version:
+            message = (
+                "the pack hook wrote to the value that it got, which other parts of the graph use:"
+                " write to a clone()."
+            )
+            raise RuntimeError(message)
+
+    def check_version(self, node: Node) -> None:
+        """Raise where the value was written to since."""
+        found, expected = self._counter_then.value, self._version
+        if self._number is not None and node.extra is not None:
+            counter, expected = node.extra.out_counters.get(self._number, (self._counter_then, 0))
+            found = counter.value
+        if found != expected:
+            node.raise_overwritten(self, expected, found)
+
+    def unpacked(self, node: Node) -> Tensor:
+        """Give the value, a tensor without history."""
+        value = quietly(self._packer.unpack, self._content)
+        if not isinstance(value, Tensor):
+            message = f"the unpack hook must return a tensor, got {type(value).__name__}."
+            raise TypeError(message)
+        if value.shape != self.shape or value.dtype != self.dtype:
+            message = (
+                f"the unpack hook must return what was packed, of shape {self.shape} and dtype"
+                f" {self.dtype}; got shape {value.shape} and dtype {value.dtype}."
+            )
+            raise RuntimeError(message)
+        if value._counter is self._counter_then:  # the very memory that was saved
+            self.check_version(node)
+        return alias(np.asarray(value.array), value._counter)
+
+
+def _pack_all(node: Node, values: tuple[Any, ...], packer: Packer) -> tuple[Any, ...]:
+    found: list[Packed] = []
+
+    def pack(array: Array, counter: Counter | None, number: int | None) -> Packed:
+        found.append(Packed(packer, array, counter, number))
+        return found[-1]
+
+    def packed(value: Any) -> Any:
+        if isinstance(value, np.ndarray):
+            return pack(value, None, 0)
+        if type(value) is tuple:
+            return tuple([pack(a, None, k) for k, a in enumerate(value)])
+        if type(value) is not Tensor or (packer.keeps_leaves and value._wants):
+            return value
+        if value._counter is INFERENCE:
+            raise_inference("an inference tensor cannot be saved for backward")
+        return pack(value.array, value.counter(), None)
+
+    results = tuple([packed(value) for value in values])
+    if found:
+        if getattr(node, "extra", None) is None:
+            node.extra = Extra()
+        node.extra.packed = packer  # type: ignore[union-attr]
+    return results
+
+
+def quietly(hook: Callable[..., Any], *args: Any) -> Any:
+    """Call a hook, whose own ops are neither recorded nor packed."""
+    before = modes()
+    outside = packers()
+    set_modes(before._replace(recording=False, on_arrays=False))
+    set_packers(())
+    try:
+        return hook(*args)
+    finally:
+        set_modes(before)
+        set_packers(outside)
+
+
+# --- on the way back ------------------------------------------------------------------------
+
+
+def unpacked(node: Node) -> Node:
+    """Return a stand-in for a node that holds packed values, with the values themselves."""
+    twin: Node = object.__new__(type(node))
+    twin.edges, twin.shapes, twin.metadata, twin.plan = (
+        node.edges,
+        node.shapes,
+        node.metadata,
+        node.plan,
+    )
+    twin.versions = None
+    twin.extra = Extra()
+    twin.extra.origin = node
+    saved = _slot.__get__(node)
+    if saved is None:
+        node.check()
+    _slot.__set__(twin, tuple([_value(v, node) for v in saved]))
+    return twin
+
+
+def _value(value: Any, node: Node) -> Any:
+    if type(value) is tuple:
+        return tuple([_value(v, node) for v in value])
+    if type(value) is not Packed:
+        return value
+    t = value.unpacked(node)
+    return t if value._number is None else t.array
+
+
+class UnpackingPlan(Plan):
+    """The plan of a node that holds packed values."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.outputs, self.single, self.lifted = plan.outputs, plan.single, plan.lifted
+
+    def pull(self, node: Node, g: Any, _owned: bool) -> Any:
+        """Pull the stand-in."""
+        return self._pull(self.plan.pull, node, g)
+
+    def pull_strict(self, node: Node, g: Any, _owned: bool) -> Any:
+        """Pull the stand-in by IEEE products."""
+        return self._pull(self.plan.pull_strict, node, g)
+
+    def _pull(self, pull: Callable[[Node, Any, bool], Any], node: Node, g: Any) -> Any:
+        results = pull(unpacked(node), g, False)
+        # Views are never taken for arrays that the walk may overwrite: hooks may hold these.
+        if self.single is not None:
+            return None if results is None else results[...]
+        return [None if r is None else r[...] for r in results]
+
+    def pull_recorded(self, node: Node, g: Any) -> list[Any]:
+        """Pull the stand-in on tensors."""
+        gradients: list[Any] = self.plan.pull_recorded(unpacked(node), g)
+        return gradients
+
+
+# --- memory that may be written to ------------------------------------------------------------
+
+
+class Kept:
+    """A saved array that is replaced by a copy before its memory is written to."""
+
+    __slots__ = ("__weakref__", "array", "counter")
+
+    def __init__(self, array: Array, counter: Counter | None) -> None:
+        self.array = array
+        # That of the memory, as long as it is the one that was saved.
+        self.counter = counter
+        place = id(_owner(array))
+        entries = PROTECTED.setdefault(place, set())
+
+        def forget(reference: weakref.ref[Kept]) -> None:
+            entries.discard(reference)
+            if not entries and PROTECTED.get(place) is entries:
+                del PROTECTED[place]
+
+        entries.add(weakref.ref(self, forget))
+
+
+# id of the array that owns memory -> the saved arrays that show it.
+PROTECTED: dict[int, set[weakref.ref[Kept]]] = {}
+
+
+def _owner(array: Array) -> Array:
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
+def protect(array: Array) -> None:
+    """Copy the saved arrays that show memory of an array which is about to be written to."""
+    for reference in PROTECTED.pop(id(_owner(array)), ()):
+        kept = reference()
+        if kept is not None:
+            kept.array = kept.array.copy()
+            kept.counter = None
+
+
+class CopyOnWrite(Packer):
+    """Holds arrays as they are, until they are written to."""
+
+    def pack(self, value: Tensor) -> Kept:
+        """Hold the array."""
+        return Kept(value.array, value._counter)
+
+    def unpack(self, packed: Kept) -> Tensor:
+        """Give the array, or the copy."""
+        return alias(packed.array, packed.counter)
