@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from numgrad.autograd import forward_ad, functional, graph
+from numgrad.autograd import forward_ad, function, functional, graph
 from numgrad.autograd.anomaly import (
     detect_anomaly,
     is_anomaly_check_nan_enabled,
@@ -16,6 +16,7 @@ from numgrad.autograd.anomaly import (
     set_detect_anomaly,
 )
 from numgrad.autograd.comparison import GradcheckError
+from numgrad.autograd.function import Function
 from numgrad.autograd.grad_modes import (
     enable_grad,
     inference_mode,
@@ -29,11 +30,13 @@ from numgrad.autograd.gradcheck import gradcheck, gradgradcheck
 from numgrad.autograd.gradients import backward, grad
 
 __all__ = [
+    "Function",
     "GradcheckError",
     "backward",
     "detect_anomaly",
     "enable_grad",
     "forward_ad",
+    "function",
     "functional",
     "grad",
     "gradcheck",
