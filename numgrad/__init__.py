@@ -13,7 +13,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numgrad.methods  # noqa: F401 - gives Tensor its methods
-from numgrad import autograd, debug, errors, func, linalg, nn, optim, random, special, testing
+from numgrad import (
+    autograd,
+    debug,
+    errors,
+    func,
+    linalg,
+    nn,
+    optim,
+    random,
+    special,
+    testing,
+    utils,
+)
 from numgrad.autograd import (
     enable_grad,
     inference_mode,
@@ -342,6 +354,7 @@ from numgrad.printing import (
     set_printoptions,
 )
 from numgrad.random import (
+    get_rng_state,
     manual_seed,
     normal,
     rand,
@@ -350,6 +363,7 @@ from numgrad.random import (
     randn,
     randn_like,
     randperm,
+    set_rng_state,
 )
 from numgrad.serialization import (
     load,
@@ -483,6 +497,7 @@ __all__ = [
     "ge",
     "get_default_dtype",
     "get_num_threads",
+    "get_rng_state",
     "grad",
     "graph",
     "greater",
@@ -599,6 +614,7 @@ __all__ = [
     "set_grad_enabled",
     "set_num_threads",
     "set_printoptions",
+    "set_rng_state",
     "short",
     "sigmoid",
     "sign",
@@ -640,6 +656,7 @@ __all__ = [
     "unflatten",
     "unsqueeze",
     "unstack",
+    "utils",
     "value_and_grad",
     "var",
     "vdot",

@@ -37,7 +37,8 @@ NAMES = {
         masked_select extract take index_add index_put
         matmul mm mv bmm dot vdot inner outer einsum tensordot trace kron
         convolve interp
-        manual_seed* rand* randn* randint* rand_like* randn_like* normal* randperm*
+        manual_seed* get_rng_state* set_rng_state*
+        rand* randn* randint* rand_like* randn_like* normal* randperm*
     """,
     "linalg": "inv solve det slogdet cholesky eigh eigvalsh svd qr norm vector_norm matrix_norm",
     "special": "erf erfc gammaln/lgamma digamma/psi expit xlogy logsumexp",

@@ -46,7 +46,7 @@ LAYERS = (
     {"numpy_protocol"},
     {"autograd"},
     {"methods"},
-    {"nn"},
+    {"nn", "utils"},
     {"optim", "ufuncs"},
     {"func", "testing", "debug"},
     {"adjoint"},
@@ -79,7 +79,7 @@ LONG: dict[str, str] = {
 }
 
 # PyTorch's public names for a room.
-NAMED_BY_PYTORCH = {"nn.utils"}
+NAMED_BY_PYTORCH = {"nn.utils", "utils.__init__", "utils.checkpoint"}
 NAMES_WITHOUT_A_SUBJECT = {"common", "helper", "helpers", "misc", "tools", "util", "utils"}
 
 
