@@ -64,6 +64,9 @@ def test_integer_and_bool_results_never_require_grad() -> None:
 def test_to_another_dtype_is_recorded_and_to_the_same_is_the_tensor() -> None:
     x = ng.tensor([1.0, 2.0], dtype=ng.float32, requires_grad=True)
     assert x.to(ng.float32) is x
+    for same in (np.float32, "float32", np.dtype(np.float32), np.ones(1, np.float32), x):
+        assert x.to(same) is x
+    assert x.astype(np.float64).dtype == x.astype(float).dtype == ng.float64
     y = x.to(ng.float64)
     assert y.grad_fn.name() == "ToCopyBackward0"
     (y * 3).sum().backward()

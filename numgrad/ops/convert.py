@@ -62,7 +62,8 @@ def to(x: Tensor, dtype: Any, *, copy: bool = False) -> Tensor:
     tensor([1, 2])
     """
     x = lift(x, "to")
-    wanted = np.dtype(getattr(dtype, "dtype", dtype))
+    # A scalar type of NumPy has an attribute of that name, too.
+    wanted = np.dtype(dtype if isinstance(dtype, type) else getattr(dtype, "dtype", dtype))
     if x.dtype == wanted:
         return clone(x) if copy else x
     return cast(x, dtype=wanted)  # type: ignore[no-any-return]
