@@ -57,6 +57,7 @@ from numgrad.debug import (
     graph,
     profile,
 )
+from numgrad.declaration import elementwise
 from numgrad.dtypes import (
     boolean as bool,
 )
@@ -460,6 +461,7 @@ __all__ = [
     "dot",
     "double",
     "einsum",
+    "elementwise",
     "empty",
     "empty_like",
     "enable_grad",

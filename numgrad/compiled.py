@@ -6,6 +6,7 @@ Kernels are NumPy ufuncs for one dtype each, compiled when first asked for.
 from __future__ import annotations
 
 import functools
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 # What the loads and stores of several results cost more than those of one, in costly
 # operations (divisions, calls): fused, NumPy takes a slower path of its own per call.
 FUSING_OVERHEAD = 1
+
+# Divisions, powers and calls, but for those of a single instruction.
+_CHEAP = "ceil copysign f4 f8 fabs floor fma maximum minimum rint trunc".replace(" ", "|")
+_COSTLY = re.compile(rf"/|\*\*|\b(?!(?:{_CHEAP})\()\w[\w.]*\(")
 
 
 class Kernel(NamedTuple):
@@ -79,8 +84,7 @@ def costly(roots: list[Expression]) -> int:
     texts = {
         repr(e)
         for e in postorder(emit.lower(roots))
-        if isinstance(e, Apply)
-        and any(mark in (e.op.template or "") for mark in ("/", "**", "math."))
+        if isinstance(e, Apply) and _COSTLY.search(e.op.template or "")
     }
     return len(texts)
 

@@ -2,20 +2,73 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from numgrad.value import REGISTRY, Value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from numgrad.op import Elementwise
 
 
 class Symbol(Value):
-    """A scalar that is not known yet: an Input, or an op applied to symbols and numbers."""
+    """A scalar that is not known yet: an Input, or an op applied to symbols and numbers.
+
+    What follows the operators is for functions that users write, see numgrad.declaration.
+    """
 
     __slots__ = ()
+
+    # Carries out NumPy's functions; set by numgrad.numpy_protocol.
+    __array_ufunc__: ClassVar[Callable[..., Any]]
+
+    def __pow__(self, other: Any) -> Any:
+        if isinstance(other, (int, float)) and other == 2:  # the same value, quicker
+            return REGISTRY["square"](self)
+        return REGISTRY["pow"](self, other)
+
+    def __rpow__(self, other: Any) -> Any:
+        return REGISTRY["pow"](other, self)
+
+    def __mod__(self, other: Any) -> Any:
+        return REGISTRY["remainder"](self, other)
+
+    def __rmod__(self, other: Any) -> Any:
+        return REGISTRY["remainder"](other, self)
+
+    def __abs__(self) -> Any:
+        return REGISTRY["abs"](self)
+
+    def __eq__(self, other: object) -> Any:
+        return REGISTRY["equal"](self, other)
+
+    def __ne__(self, other: object) -> Any:
+        return REGISTRY["not_equal"](self, other)
+
+    __hash__ = object.__hash__
+
+    def __bool__(self) -> bool:
+        message = (
+            "an elementwise function is run once, on symbols, so that if, and, or cannot look at"
+            " its arguments: choose by numgrad.where(condition, a, b)."
+        )
+        raise TypeError(message)
+
+    def __float__(self) -> float:
+        message = (
+            "an elementwise function is run once, on symbols, which are no numbers: use numgrad's"
+            " or NumPy's functions in it, as numgrad.exp for math.exp."
+        )
+        raise TypeError(message)
+
+    def __getattr__(self, name: str) -> Any:
+        """Give a function of one argument as a method, as `x.exp()`."""
+        op: Any = REGISTRY.get(name)
+        if name.startswith("_") or getattr(op, "params", None) is None or len(op.params) != 1:
+            message = f"a symbol in an elementwise function has no {name!r}"
+            raise AttributeError(message)
+        return lambda: op(self)
 
 
 class Input(Symbol):

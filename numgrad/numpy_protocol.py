@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from numgrad import saved
+from numgrad.expr import Symbol
 from numgrad.modes import modes
 from numgrad.numpy_functions import FUNCTIONS, REDUCTIONS, UFUNCS
 from numgrad.tensor import Tensor
@@ -19,8 +20,10 @@ from numgrad.tensor import Tensor
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from numgrad.value import Value
 
-def array_ufunc(_self: Tensor, ufunc: Any, method: str, *inputs: Any, **keywords: Any) -> Any:
+
+def array_ufunc(_self: Value, ufunc: Any, method: str, *inputs: Any, **keywords: Any) -> Any:
     """Carry out a NumPy ufunc, or one of its methods, on tensors."""
     out = keywords.pop("out", None)
     if out is not None:
@@ -42,6 +45,9 @@ def array_ufunc(_self: Tensor, ufunc: Any, method: str, *inputs: Any, **keywords
         column = np.reshape(x, (*np.shape(x), *(1,) * np.ndim(y)))
         return UFUNCS[ufunc](column, y, **keywords)
     return _refuse(f"{ufunc.__name__}.{method}", keywords)
+
+
+Symbol.__array_ufunc__ = array_ufunc
 
 
 def array_function(

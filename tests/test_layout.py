@@ -40,6 +40,7 @@ LAYERS = (
     {"dual"},
     {"eager", "creation", "mapping", "interception"},
     {"functions", "random", "threads"},
+    {"declaration"},
     {"wrapped_writes"},
     {"inplace", "serialization", "linalg", "special"},
     {"numpy_functions"},
