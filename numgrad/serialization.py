@@ -6,6 +6,7 @@ Leaves only: a computed tensor would leave its history behind. What shares memor
 
 from __future__ import annotations
 
+import copy
 import pickle
 from pathlib import Path
 from typing import IO, Any
@@ -20,6 +21,9 @@ _ALLOWED = {
     ("numgrad.serialization", "allocate"),
     ("collections", "OrderedDict"),
 }
+
+# What the engine keeps in the `__dict__` of tensors; copies have their own, or none.
+_OF_THE_ENGINE = frozenset({"_base", "_base_edge", "_grad", "_hooks", "retains_grad"})
 
 
 def need_leaf(t: Tensor, what: str) -> None:
@@ -49,13 +53,18 @@ def _address(array: np.ndarray[Any, Any]) -> int:
     return int(array.__array_interface__["data"][0])
 
 
+def attributes(t: Tensor) -> dict[str, Any]:
+    """What users have set on a tensor, and that it is a parameter."""
+    return {name: value for name, value in vars(t).items() if name not in _OF_THE_ENGINE}
+
+
 def copied(t: Tensor) -> Tensor:
     """`copy.copy`: another handle on the same memory and history."""
     need_leaf(t, "copy.copy()")
     twin = t.detach() if not t.is_inference() else alias(t.array, t._counter)
     twin._wants = t._wants
-    twin.is_parameter = t.is_parameter
     twin._base, twin._base_edge, twin._grad = t._base, t._base_edge, t._grad
+    vars(twin).update(attributes(t))
     return twin
 
 
@@ -71,8 +80,8 @@ def deepcopied(t: Tensor, memo: dict[Any, Any]) -> Tensor:
         np.ndarray(array.shape, array.dtype, root.array, offset, array.strides), root.counter()
     )
     twin._wants = t._wants
-    twin.is_parameter = t.is_parameter
     memo[id(t)] = twin
+    vars(twin).update(copy.deepcopy(attributes(t), memo))
     if t._base is not None:
         twin._base = deepcopied(t._base, memo) if id(t._base) not in memo else memo[id(t._base)]
     if t._grad is not None:
@@ -119,7 +128,8 @@ def reduced(t: Tensor, memories: dict[int, Memory]) -> tuple[Any, ...]:
     need_leaf(t, "pickle")
     array, owner, offset = layout(t.array)
     memory = memories.setdefault(id(owner), Memory(owner))
-    return rebuild, (memory, offset, array.shape, array.strides, array.dtype.str, t._wants)
+    made_of = memory, offset, array.shape, array.strides, array.dtype.str, t._wants
+    return rebuild, made_of, attributes(t) or None
 
 
 class _Pickler(pickle.Pickler):

@@ -170,6 +170,13 @@ class TestText:
             f"{ng.ones(2):.2f}"
 
 
+def _stored(t: ng.Tensor) -> ng.Tensor:
+    file = io.BytesIO()
+    ng.save(t, file)
+    file.seek(0)
+    return ng.load(file)
+
+
 class TestCopies:
     def test_deepcopy_of_a_leaf(self) -> None:
         x = leaf([1.0, 2.0])
@@ -209,6 +216,22 @@ class TestCopies:
         assert y.dtype == ng.float32
         assert y.requires_grad
         assert y.grad is None
+
+    @pytest.mark.parametrize(
+        "duplicate",
+        [copy.deepcopy, copy.copy, lambda t: pickle.loads(pickle.dumps(t)), _stored],  # noqa: S301 - its own
+    )
+    def test_what_was_set_on_a_tensor_stays(self, duplicate) -> None:
+        x = ng.nn.Parameter(ng.tensor([1.0, 2.0]))
+        x.tags = ["weight"]
+        x.register_hook(lambda g: g * 10)
+        (x * 1).sum().backward()
+        y = duplicate(x)
+        assert isinstance(y, ng.nn.Parameter)
+        assert y.tags == ["weight"]
+        assert (y.tags is x.tags) is (duplicate is copy.copy)
+        (twice,) = ng.autograd.grad((y * 2).sum(), y)
+        assert twice.tolist() == [2.0, 2.0]
 
     def test_save_and_load_keep_sharing(self) -> None:
         x = ng.arange(4.0)
