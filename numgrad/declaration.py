@@ -15,6 +15,7 @@ from numgrad import compiled, eager
 from numgrad.expr import Apply, Symbol, evaluate, inputs, postorder
 from numgrad.kernels.build import PRELUDE
 from numgrad.op import RESERVED, Elementwise
+from numgrad.value import OWN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,6 +92,7 @@ class ElementwiseFunction:
         makers = {1: eager.unary, 2: eager.binary}
         self._eager = makers.get(len(op.params), eager.nary)(op)
         op.run_by(self._eager)
+        OWN.add(op)
 
     def _traced(self, function: Callable[..., Any], what: str) -> Callable[..., Any]:
         """Run a function once; what it reads besides its arguments is fixed then."""

@@ -15,7 +15,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from numgrad.backward import Walk
-from numgrad.value import REGISTRY
+from numgrad.value import OWN, REGISTRY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,7 +73,7 @@ def _rewire() -> None:
     _own_code.clear()
     run: Any = _run
     if _observers:
-        for op in REGISTRY.values():
+        for op in (*REGISTRY.values(), *OWN):
             _watch(op)
         for observer in _observers:
             run = observer.of_walk(run)

@@ -6,6 +6,7 @@ Both share the operators below, so that a rule reads the same whatever it runs o
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +31,9 @@ def lift(value: Any, name: str) -> Any:
 
 # Name -> op, filled by the modules of numgrad.ops as they declare.
 REGISTRY: dict[str, Callable[..., Any]] = {}
+
+# Ops that users declare: several may have one name.
+OWN: WeakSet[Any] = WeakSet()
 
 
 class Value:

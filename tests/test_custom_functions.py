@@ -643,6 +643,37 @@ class TestTransforms:  # U8
             ng.func.jvp(Wrong.apply, (A, B), (A, B))
 
 
+class TestDebugging:
+    class Halving(Cube):
+        @staticmethod
+        def backward(ctx, g):
+            return super(TestDebugging.Halving, TestDebugging.Halving).backward(ctx, g) * np.nan
+
+    def test_anomaly_mode_shows_the_line(self) -> None:
+        def program(x):
+            return self.Halving.apply(x * 1).sum()  # here
+
+        with ng.autograd.set_detect_anomaly(True):
+            y = program(leaf([1.0]))
+            with (
+                pytest.warns(UserWarning, match="# here"),
+                pytest.raises(RuntimeError, match="HalvingBackward returned nan") as caught,
+            ):
+                y.backward()
+        assert "in program" in caught.value.__notes__[0]
+
+    def test_listings_show_what_is_saved(self) -> None:
+        x = leaf([1.0, 2.0])
+        listing = str(ng.graph(Growth.apply(x, x * 2)[0]))
+        assert "GrowthBackward" in listing
+        assert "saved 16 B" in listing
+
+    def test_a_profile_counts_the_way_back(self) -> None:
+        with ng.profile() as profile:
+            Cube.apply(leaf([1.0])).sum().backward()
+        assert "Cube" in [row.name for row in profile.rows()]
+
+
 def test_the_same_programs_in_torch() -> None:
     torch = pytest.importorskip("torch")
 

@@ -151,6 +151,20 @@ def test_a_text_and_its_rule() -> None:
     assert gradgradcheck(gamma, x)
 
 
+def test_profiles_and_anomaly_mode_see_it() -> None:
+    root = ng.elementwise(lambda x: x**0.5 - 1 + 0 * x)
+    with ng.profile() as profile:
+        root(leaf([1.0])).backward()
+    assert [row.calls for row in profile.rows() if row.name == "lambda"] == [1]
+    with ng.autograd.set_detect_anomaly(True):
+        y = (root(leaf([-1.0])) * 1).sum()  # here
+        with (
+            pytest.warns(UserWarning, match="# here"),
+            pytest.raises(RuntimeError, match="LambdaBackward0 returned nan"),
+        ):
+            y.backward()
+
+
 def test_names_that_kernels_use_may_be_parameters() -> None:
     op = ng.elementwise(lambda out, g, math, t0, exp: out + 2 * g + 3 * math + 4 * t0 + exp.exp())
     xs = [leaf([1.0, 2.0]) for _ in range(5)]

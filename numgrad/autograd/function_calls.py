@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from numgrad.autograd import anomaly
 from numgrad.autograd.context import (
     FunctionCtx,
     FunctionNode,
@@ -89,6 +90,8 @@ def run(cls: Any, args: tuple[Any, ...], *, lifted: bool = False) -> tuple[Any, 
                 node.batches = tuple([getattr(t, "batches", ()) for t in inputs])
             for n in numbers:
                 outs[n]._edge = Output(node, n) if n else node
+            if before.anomaly:
+                anomaly.note(node)
             # What was returned stands for what it was separated into.
             attach(node, ctx, args, given)
     return (tuple(outs) if several else outs[0]), ctx

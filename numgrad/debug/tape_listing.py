@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -140,7 +141,8 @@ def _inputs(target: Any) -> list[Any]:
 
 def _saved(node: Node, memory: dict[int, int]) -> Iterable[Saved]:
     """What a node keeps; notes the memory behind it by address."""
-    for name, value in zip(node.plan.keeps, node.saved or (), strict=False):
+    names = itertools.chain(node.plan.keeps, itertools.repeat("saved"))
+    for name, value in zip(names, node.saved or (), strict=False):
         for each in value if isinstance(value, tuple) else (value,):
             array = getattr(each, "array", each)
             if not isinstance(array, np.ndarray):
