@@ -17,5 +17,7 @@ class ScalarError(RuntimeError, ValueError):
 
 class LanguageError(NotImplementedError):
     """A compiled function that uses what cannot be differentiated; says where and what instead."""
+
+
 class CheckpointError(RuntimeError):
     """A function under `checkpoint` did something else when it was run again."""

@@ -53,7 +53,7 @@ def contribution(
     known = dict(zip((*params, "out"), (*stmt.args, stmt.out), strict=True))
     if stmt.op == "div":
         return _quotient(builder, stmt, g, rule, value)
-    expression = _product(stmt.op, partials(stmt.op).index(rule))
+    expression = _product(stmt.op, next(k for k, r in enumerate(partials(stmt.op)) if r is rule))
     environment = {name: value(known[name]) for name in reads(expression) if name != "g"}
     if stmt.op == "pow" and isinstance(stmt.args[1], Const) and params[0] != "g":
         special = _power(builder, stmt, g, rule, environment)

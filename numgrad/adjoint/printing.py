@@ -9,6 +9,7 @@ from numgrad.adjoint.builder import BOOLEAN, CASTS, DETACHED, EXACT, nonneg
 from numgrad.adjoint.ir import (
     B1,
     F4,
+    F8,
     I8,
     Alloc,
     Call,
@@ -127,6 +128,12 @@ class _Printer:
             for line in self.statement(stmt, depth):
                 self.lines.append(f"{INDENT * depth}{line}")
 
+    def argument(self, stmt: Compute, value: Value) -> str:
+        """The text of an operand; functions of floats take no integers."""
+        if isinstance(value, Const) and value.type == I8 and stmt.op in REGISTRY:
+            value = Const(F8, float(value.value))
+        return self.operand(value)
+
     def template(self, stmt: Compute) -> str:
         """The text of an operation; float() of Numba takes no bool."""
         if stmt.op in CASTS and stmt.args[0].type == B1:
@@ -137,7 +144,7 @@ class _Printer:
         """Return the lines of a simple statement, or write one with blocks."""
         match stmt:
             case Compute():
-                text = self.template(stmt).format(*map(self.operand, stmt.args))
+                text = self.template(stmt).format(*(self.argument(stmt, a) for a in stmt.args))
                 return [f"{self.name(stmt.out)} = {_bare(text)}"]
             case Load():
                 return [
