@@ -168,7 +168,7 @@ def function_of_python(x):
 
 @refused(X)
 def unknown_name(x):
-    return x * unknown  # type: ignore[name-defined] # noqa: F821 # refused
+    return x * unknown  # noqa: F821 # refused
 
 
 @refused(X)
