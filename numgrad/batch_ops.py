@@ -58,7 +58,7 @@ def _elementwise(
     plan = _recorder(op).plan(needs, code)
     node = object.__new__(_node_class(op))
     node.edges = tuple(e if k in needs else None for k, e in enumerate(edges))
-    node.metadata = None
+    node.keywords = None
     node.shapes = tuple((a.shape, a.dtype) if k in needs else None for k, a in enumerate(args))
     saved: list[Any] = [args[k] for k in plan.inputs]
     if plan.keeps_out:
@@ -107,7 +107,7 @@ def _record(
     plan = _structural_plan(op, () if op.variadic else needs)
     node = object.__new__(_node_class(op))
     node.edges = edges
-    node.metadata = metadata
+    node.keywords = metadata
     node.shapes = tuple((a.shape, a.dtype) for a in args)
     saved: list[Any] = [args[k] for k in plan.inputs]
     if plan.keeps_out:

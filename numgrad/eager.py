@@ -81,7 +81,7 @@ def unary(op: Elementwise) -> Callable[..., Any]:  # noqa: C901 - the hot path, 
         node = new(node_type)
         node.edges = (edge,)
         node.plan = plan
-        node.shapes = node.extra = node.metadata = node.versions = None
+        node.shapes = node.extra = node.keywords = node.versions = None
         node.saved = (
             (x, r) if saves_x and saves_out else (x,) if saves_x else (r,) if saves_out else ()
         )
@@ -179,7 +179,7 @@ def binary(op: Elementwise) -> Callable[..., Any]:  # noqa: C901, PLR0915 - the 
         node = new(node_type)
         node.edges = (edge_x, edge_y)
         node.plan = plan
-        node.shapes = node.extra = node.metadata = node.versions = None
+        node.shapes = node.extra = node.keywords = node.versions = None
         if saves_out:
             node.saved = (
                 (x, y, r)

@@ -54,7 +54,7 @@ def linked(out: Tensor, x: Tensor, name: str, adjoint: Callable[[Any], Any]) -> 
         return out
     node = object.__new__(_map_class(name))
     node.edges = (edge,)
-    node.metadata = node.shapes = None
+    node.keywords = node.shapes = None
     finish(node, AdjointPlan(adjoint), [])
     out._edge = node
     return out
@@ -69,7 +69,7 @@ def start(edge: Edge) -> Node:
     """Make a node to walk back to, with nothing or with `edge` behind it."""
     node = object.__new__(_map_class("Alias"))
     node.edges = (edge,)
-    node.metadata = node.shapes = None
+    node.keywords = node.shapes = None
     plan = AdjointPlan(_unchanged)
     levels = transforms().dual_levels
     plan.inner = levels[-1].number if levels and edge is None else 0

@@ -265,7 +265,7 @@ def _keywords(op: Structural, names: tuple[str, ...]) -> Callable[[Node], dict[s
     every = set(own) == set(op.keywords)
 
     def keywords(node: Node) -> dict[str, Any]:
-        metadata: Any = node.metadata
+        metadata: Any = node.keywords
         found = metadata.copy() if every else {name: metadata[name] for name in own}
         for name, look_up in derived:
             found[name] = look_up(node)

@@ -88,7 +88,7 @@ def general(recorder: Recorder, args: tuple[Any, ...]) -> Any:
     node = new(recorder.node)
     node.edges = tuple(e if k in needs else None for k, e in enumerate(edges))
     node.plan = plan = recorder.plan(needs, code)
-    node.extra = node.metadata = node.versions = None
+    node.extra = node.keywords = node.versions = None
     node.shapes = None
     if any(arrays[k].shape != r.shape or arrays[k].dtype != r.dtype for k in needs):
         node.shapes = tuple(
@@ -231,7 +231,7 @@ def record_structural(
     node.plan = plan
     node.extra = node.versions = None
     node.shapes = tuple([(t.array.shape, t.array.dtype) for t in operands])
-    node.metadata = metadata
+    node.keywords = metadata
     saved: list[Any] = [operands[k] for k in plan.inputs]
     if plan.keeps_out:
         saved.append(tuple(o.array for o in outs) if len(outs) > 1 else outs[0].array)
@@ -283,7 +283,7 @@ def _structural_of_one(  # noqa: C901 - the hot path, in one piece
         node.plan = plan
         node.extra = node.versions = None
         node.shapes = ((a.shape, a.dtype),)
-        node.metadata = metadata
+        node.keywords = metadata
         if plan.inputs:
             node.saved = (x, r) if plan.keeps_out else (x,)
         else:
@@ -338,7 +338,7 @@ def _structural_of_two(
         node.plan = plan
         node.extra = node.versions = None
         node.shapes = ((a.shape, a.dtype), (b.shape, b.dtype))
-        node.metadata = metadata
+        node.keywords = metadata
         saved = (x, y) if len(plan.inputs) == 2 else tuple([(x, y)[k] for k in plan.inputs])
         node.saved = (*saved, r) if plan.keeps_out else saved
         if x._counter is not None or y._counter is not None:

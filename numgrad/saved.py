@@ -187,10 +187,10 @@ def quietly(hook: Callable[..., Any], *args: Any) -> Any:
 def unpacked(node: Node) -> Node:
     """Return a stand-in for a node that holds packed values, with the values themselves."""
     twin: Node = object.__new__(type(node))
-    twin.edges, twin.shapes, twin.metadata, twin.plan = (
+    twin.edges, twin.shapes, twin.keywords, twin.plan = (
         node.edges,
         node.shapes,
-        node.metadata,
+        node.keywords,
         node.plan,
     )
     twin.versions = None

@@ -157,7 +157,7 @@ def _stand_in(wrt: list[int], primals: list[Any], metadata: dict[str, Any]) -> N
     """Make what a plan reads of a node."""
     node = Node.__new__(Node)
     node.edges = tuple(primals[k] if k in wrt else None for k in range(len(primals)))
-    node.metadata = metadata
+    node.keywords = metadata
     node.shapes = tuple((np.shape(p), p.dtype) for p in primals)
     node.saved = ()
     return node

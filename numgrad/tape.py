@@ -84,7 +84,10 @@ class Extra:
     The walk asks for it once a node, and looks further only where there is one.
     """
 
-    __slots__ = ("hooks", "origin", "out_counters", "packed", "posthooks", "prehooks", "retained")
+    __slots__ = (
+        *("hooks", "metadata", "origin", "out_counters"),
+        *("packed", "posthooks", "prehooks", "retained"),
+    )
 
     def __init__(self) -> None:
         self.retained: list[tuple[int, weakref.ref[Tensor]]] = []
@@ -94,6 +97,8 @@ class Extra:
         # Hooks of the node, before and after its vjp.
         self.prehooks: Hooks | None = None
         self.posthooks: Hooks | None = None
+        # What users note on a node.
+        self.metadata: dict[Any, Any] | None = None
         # What has packed some of the saved values.
         self.packed: Packer | None = None
         # The node that this one stands in for, with its saved values unpacked.
@@ -103,7 +108,7 @@ class Extra:
 class Node:
     """One recorded op. Named as in PyTorch, as `MulBackward0`."""
 
-    __slots__ = ("__weakref__", "edges", "extra", "metadata", "plan", "saved", "shapes", "versions")
+    __slots__ = ("__weakref__", "edges", "extra", "keywords", "plan", "saved", "shapes", "versions")
 
     # The op's name in messages.
     op_name = ""
@@ -115,7 +120,8 @@ class Node:
     versions: tuple[int, ...] | None
     # (shape, dtype) of each input where some differ from the result's; else None.
     shapes: tuple[Any, ...] | None
-    metadata: dict[str, Any] | None
+    # What the op was told by keyword.
+    keywords: dict[str, Any] | None
     plan: Plan
     extra: Extra | None
 
@@ -134,6 +140,15 @@ class Node:
     def next_functions(self) -> tuple[tuple[Node | AccumulateGrad | None, int], ...]:
         """Where the gradients go, one `(node, output number)` an input."""
         return tuple(_edge_as_pair(edge) for edge in self.edges)
+
+    @property
+    def metadata(self) -> dict[Any, Any]:
+        """A dict for whatever is to be noted on the node."""
+        if self.extra is None:
+            self.extra = Extra()
+        if self.extra.metadata is None:
+            self.extra.metadata = {}
+        return self.extra.metadata
 
     def register_hook(self, hook: Hook) -> RemovableHandle:
         """Let `hook(grad_inputs, grad_outputs)` see, and replace, what the node's vjp gives."""

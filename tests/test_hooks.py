@@ -284,6 +284,8 @@ class TestOfNodes:
         assert isinstance(y.grad_fn, graph.Node)
         ((node, number), _) = y.grad_fn.next_functions
         assert (node.name(), number) == ("AccumulateGrad", 0)
+        y.grad_fn.metadata["note"] = "here"
+        assert (y * 2).grad_fn.next_functions[0][0].metadata == {"note": "here"}
         with node.register_prehook(lambda gs: (gs[0] * 5,)):
             y.backward()
         assert node.variable.grad.item() == 10.0

@@ -165,7 +165,7 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
             node = object.__new__(node_class("OnceDifferentiable"))
             node.edges = edges
             node.plan = _OncePlan(backward.__qualname__)
-            node.extra = node.metadata = node.shapes = node.versions = None
+            node.extra = node.keywords = node.shapes = node.versions = None
             node.saved = ()
             for k, r in enumerate(found):
                 if is_floating(r):

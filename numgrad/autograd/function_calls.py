@@ -109,7 +109,7 @@ def _node(
     positions = tuple([k for k, a in enumerate(args) if isinstance(a, Tensor)])
     node.edges = edges
     node.plan = FunctionPlan(_backward_of(cls), len(outs), numbers)
-    node.extra = node.metadata = node.batches = None
+    node.extra = node.keywords = node.batches = None
     node.shapes = tuple([(args[k].shape, args[k].dtype) for k in positions])
     node.arguments = positions, len(args)
     node.results = tuple([(t.shape, t.dtype) if isinstance(t, Tensor) else None for t in outs])
