@@ -14,9 +14,10 @@ from numgrad.modes import modes
 from numgrad.op import Elementwise
 from numgrad.ops.batching import PerItem, one_by_one
 from numgrad.plans import ElementwisePlan, LiftedPlan, StructuralPlan
-from numgrad.record import Recorder, as_tensor, edge_of, make_view
+from numgrad.record import Recorder, as_tensor, edge_of
 from numgrad.tape import Node, Output, node_class
 from numgrad.tensor import Tensor
+from numgrad.views import make_view
 
 if TYPE_CHECKING:
     from numgrad.batched import Batches
@@ -87,7 +88,7 @@ def _structural(
     several = type(result) is tuple
     outs = [batched(np.asarray(r), batches) for r in (result if several else (result,))]
     if op.view:
-        make_view(outs[0], args[0])
+        make_view(outs[0], args[0], op, metadata)
     if recording:
         _record(op, args, metadata, batches, outs)
     return tuple(outs) if several else outs[0]

@@ -82,6 +82,13 @@ class Dual(Wrapped):
         primal = self.primal
         return primal.settled() if isinstance(primal, Wrapped) else primal
 
+    def lend_tangent(self, view: Tensor) -> bool:
+        """Make a dual tensor of a view of this one, if this one is and the view is not."""
+        if self.settled() is not self or len(_layers(view)) == len(_layers(self)):
+            return False
+        become_dual(view, self.level)
+        return True
+
     def detach(self) -> Tensor:
         """Return a tensor of the same memory and version counter, without any derivative."""
         return self.primal.detach()
@@ -209,8 +216,65 @@ def _of_primal(name: str) -> Any:
     return property(get, set_)
 
 
-for _name in ("array", "_edge", "_wants", "_counter", "_base", "_base_edge", "_grad"):
+for _name in (
+    "array",
+    "_edge",
+    "_wants",
+    "_counter",
+    "_base",
+    "_base_edge",
+    "_view",
+    "one_of",
+    "_grad",
+):
     setattr(Dual, _name, _of_primal(_name))
+
+
+def become_dual(x: Any, level: DualLevel) -> None:
+    """Give a tensor a tangent at a level: that of what it is a view of, or zero."""
+    view: Any = x.view_of if isinstance(x, Dual) else x._view and x._view[:3]
+    if view is None:
+        _wrap(x, level)
+        x.tangent = zeros_like(x.primal)
+        return
+    parent, op, metadata = view
+    if op is None:
+        x.path_source()
+    if not isinstance(parent, Dual) or parent.level is not level:
+        become_dual(parent, level)
+    # What it is a view of may have been written to at several levels since.
+    for layer in _layers(parent)[len(_layers(x)) :]:
+        handle = _wrap(x, layer.level)
+        x.view_of, x.seen = (layer, op, metadata), -1
+        # Handles on primals are views of handles on primals.
+        if isinstance(handle, Dual):
+            handle.view_of = (layer.primal, op, metadata)  # type: ignore[assignment]
+        else:
+            root = layer.primal._base
+            handle._base = layer.primal if root is None else root
+            handle._view = (layer.primal, *handle._view[1:])  # type: ignore[index]
+
+
+def _layers(t: Any) -> list[Dual]:
+    """A dual, its primal and so on, as long as they are duals, the innermost first."""
+    found: list[Dual] = []
+    while isinstance(t, Dual):
+        found.append(t)
+        t = t.primal
+    return found[::-1]
+
+
+def _wrap(x: Any, level: DualLevel) -> Tensor:
+    """Make a dual of a tensor in place; gives its primal, to be filled with a tangent."""
+    handle: Tensor = object.__new__(type(x))
+    if not isinstance(x, Dual):
+        handle.array, handle._edge, handle._wants = x.array, x._edge, x._wants
+        handle._counter = x._counter
+    handle.__dict__.update(x.__dict__)
+    x.__dict__.clear()
+    x.__class__ = Dual
+    x.primal, x.level, x.tangent = handle, level, None
+    return handle
 
 
 def dual(primal: Tensor, tangent: Tensor | None, level: DualLevel) -> Tensor:

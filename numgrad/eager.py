@@ -70,6 +70,9 @@ def unary(op: Elementwise) -> Callable[..., Any]:  # noqa: C901 - the hot path, 
         out.array = r
         out._wants = False
         out._counter = None
+        counted = x._counter is not None
+        if counted and x._base is not None and x.settle():
+            return call(x)
         edge: Any = x._edge
         if edge is None and x._wants:
             edge = x
@@ -85,8 +88,8 @@ def unary(op: Elementwise) -> Callable[..., Any]:  # noqa: C901 - the hot path, 
         node.saved = (
             (x, r) if saves_x and saves_out else (x,) if saves_x else (r,) if saves_out else ()
         )
-        if x._counter is not None:
-            note_versions(node, (x,))
+        if counted:
+            note_versions(node)
         out._edge = node
         return out
 
@@ -156,19 +159,25 @@ def binary(op: Elementwise) -> Callable[..., Any]:  # noqa: C901, PLR0915 - the 
         edge_x: Any = None
         edge_y: Any = None
         if type(x) is Tensor:
+            if x._counter is not None:
+                counted = True
+                if x._base is not None and x.settle():
+                    return call(x, y)
             edge_x = x._edge
             if edge_x is None and x._wants:
                 edge_x = x
             if edge_x is not None:
                 needs = 1
-            counted = x._counter is not None
         if type(y) is Tensor:
+            if y._counter is not None:
+                counted = True
+                if y._base is not None and y.settle():
+                    return call(x, y)
             edge_y = y._edge
             if edge_y is None and y._wants:
                 edge_y = y
             if edge_y is not None:
                 needs += 2
-            counted = counted or y._counter is not None
         entry = entries[needs]
         if entry is None or not modes().recording:
             out._edge = None
@@ -195,7 +204,7 @@ def binary(op: Elementwise) -> Callable[..., Any]:  # noqa: C901, PLR0915 - the 
                 (x, y) if saves_x and saves_y else (x,) if saves_x else (y,) if saves_y else ()
             )
         if counted:
-            note_versions(node, (x, y))
+            note_versions(node)
         out._edge = node
         return out
 

@@ -50,7 +50,7 @@ def hooks_of(t: Tensor, name: str) -> Hooks:
             " on it, or on what it is computed from."
         )
         raise RuntimeError(message)
-    t.check_view()
+    t.renew()
     edge = t._edge
     if edge is None:
         return leaf_hooks(t).tensor

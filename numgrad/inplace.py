@@ -2,7 +2,8 @@
 
 A write that is recorded runs the op on a copy of the old value and then moves the result, and
 the history that comes with it, into the tensor: so whatever the new node saves stays as it was,
-and whatever older nodes saved of this memory is found overwritten by its version.
+and whatever older nodes saved of this memory is found overwritten by its version. A write to a
+view becomes history of the tensor that it is a view of.
 """
 
 from __future__ import annotations
@@ -12,16 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from numgrad import saved
+from numgrad import dtypes, saved
 from numgrad.errors import ShapeError
 from numgrad.modes import modes
 from numgrad.op import structural
 from numgrad.ops import batching
 from numgrad.ops.broadcast import cast, sum_to
 from numgrad.ops.index import array_key, assign, set_items
-from numgrad.record import as_tensor
-from numgrad.tape import INFERENCE, raise_inference
+from numgrad.ops.regions import write_region
+from numgrad.plans import StructuralPlan
+from numgrad.record import as_tensor, edge_of, record_structural
+from numgrad.tape import INFERENCE, node_class, raise_inference
 from numgrad.tensor import Tensor, alias
+from numgrad.views import path_of
 from numgrad.wrapped_writes import concerns, write_wrapped
 
 if TYPE_CHECKING:
@@ -85,14 +89,14 @@ def check_writable(x: Tensor, name: str) -> None:
     if not modes().recording:
         return
     root = x if x._base is None else x._base
-    if root._wants:
-        what = "a leaf that requires grad" if root is x else "a view of a leaf that requires grad"
+    if root._wants or x._wants:
+        what = "a leaf that requires grad" if x._wants else "a view of a leaf that requires grad"
         message = (
             f"{name}() would change {what} in place while gradients are recorded:"
             " do it under numgrad.no_grad(), or on a clone()."
         )
         raise RuntimeError(message)
-    x.check_view()
+    x.renew()
 
 
 def in_place(function: Callable[..., Tensor], name: str) -> Callable[..., Tensor]:
@@ -118,21 +122,13 @@ def write(
     if (type(x) is not Tensor or args) and concerns(x, args):
         return write_wrapped(x, name, function, args, kwargs, write)
     check_writable(x, name)
-    recorded = modes().recording and (
-        x.requires_grad or any(isinstance(a, Tensor) and a.requires_grad for a in args)
-    )
-    if not recorded:
+    if not _is_recorded(x, args):
         result = function(x, *args, **kwargs)
         check_result(x, result.array, name)
         np.copyto(x.array, result.array, casting="unsafe")
         bump(x)
         return x
-    if x._base is not None:
-        message = (
-            f"{name}() cannot record a write to a view: write to the tensor it is a view of, as in"
-            " base[index] = value, or clone() the view."
-        )
-        raise RuntimeError(message)
+    path = () if x._base is None else path_of(x, name)
     old = alias(x.array.copy(), None)
     old._edge = x._edge
     result = function(old, *[old if a is x else a for a in args], **kwargs)
@@ -141,8 +137,41 @@ def write(
         result = cast(result, dtype=x.array.dtype)
     np.copyto(x.array, result.array)
     bump(x)
-    x._edge = result._edge
+    if x._base is None:
+        x._edge = result._edge
+    else:
+        _rewrite(x._base, result, path)
     return x
+
+
+def _is_recorded(x: Tensor, args: tuple[Any, ...]) -> bool:
+    root = x if x._base is None else x._base
+    return modes().recording and (
+        root.requires_grad or any(isinstance(a, Tensor) and a.requires_grad for a in args)
+    )
+
+
+def _rewrite(base: Tensor, result: Tensor, path: Any) -> None:
+    """Make a write to a view, which `path` leads to, the history of the base.
+
+    The history of its views is renewed from there, that of the view written to as well.
+    """
+    before = alias(base.array, None)
+    before._edge = base._edge
+    needs = tuple(k for k, t in enumerate((before, result)) if edge_of(t) is not None)
+    if not needs or base.array.dtype.kind not in dtypes.FLOATING:
+        return
+    node = object.__new__(_CopySlices)
+    metadata = {"path": path, "strides": base.array.strides}
+    record_structural(node, _region_plan(needs), [base], [before, result], metadata)
+
+
+_CopySlices = node_class(write_region)
+
+
+@functools.cache
+def _region_plan(needs: tuple[int, ...]) -> StructuralPlan:
+    return StructuralPlan(write_region, needs)
 
 
 def check_result(x: Tensor, array: Any, name: str) -> None:
@@ -180,7 +209,7 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
         isinstance(value, (Tensor, np.ndarray))
     ):
         check_result(x, np.empty(x.array.shape, source.array.dtype), "setitem")
-    if modes().recording and (x.requires_grad or source.requires_grad):
+    if _is_recorded(x, (source,)):
         write(x, "setitem", set_items, (source,), {"key": key})
         return
     assign(x.array, array_key(key), source.array)

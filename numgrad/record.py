@@ -16,6 +16,7 @@ from numgrad.plans import ElementwisePlan, StructuralPlan
 from numgrad.tape import INFERENCE, Node, Output, node_class, raise_inference
 from numgrad.tensor import Tensor, alias, constant
 from numgrad.value import Value, set_lifter
+from numgrad.views import make_view
 from numgrad.wrapped import Wrapped
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def general(recorder: Recorder, args: tuple[Any, ...]) -> Any:
             (arrays[k].shape, arrays[k].dtype) if k in needs else None for k in range(len(args))
         )
     node.saved = (*(operands[k] for k in plan.inputs), *((r,) if plan.keeps_out else ()))
-    note_versions(node, operands)
+    note_versions(node)
     out._edge = node
     return out
 
@@ -154,16 +155,15 @@ def as_condition(value: Any) -> Any:
 
 def edge_of(t: Tensor) -> Edge:
     """Where the gradient of a tensor goes; None if it needs none."""
+    if t._counter is not None and t._base is not None:
+        t.settle()
     if t._edge is not None:
         return t._edge
     return t if t._wants else None
 
 
-def note_versions(node: Node, inputs: Any) -> None:
-    """Note the versions of what a node saved, and check that its inputs can be recorded."""
-    for t in inputs:
-        if type(t) is Tensor and t._base is not None:
-            t.check_view()
+def note_versions(node: Node) -> None:
+    """Note the versions of what a node saved."""
     saved: Any = node.saved
     if not saved:
         return
@@ -183,7 +183,7 @@ def structural(op: Structural) -> Callable[..., Any]:  # noqa: C901 - one closur
     if len(op.params) == 1 and op.outputs == 1 and not op.variadic:
         return _structural_of_one(op, node_type)
 
-    def call(*args: Any, **metadata: Any) -> Any:
+    def call(*args: Any, **metadata: Any) -> Any:  # noqa: C901 - as above
         if modes().on_arrays and not any(isinstance(x, Value) for x in args):
             return _as_arrays(op.kernel(*map(np.asarray, args), **metadata))
         operands = []
@@ -198,6 +198,8 @@ def structural(op: Structural) -> Callable[..., Any]:  # noqa: C901 - one closur
                 t = as_tensor(x, op.name)
             operands.append(t)
             arrays.append(t.array)
+            if t._counter is not None and t._base is not None and t.settle():
+                return call(*args, **metadata)
             if t._edge is not None or t._wants:
                 needs = (*needs, k)
         result = op.kernel(*arrays, **metadata)
@@ -206,7 +208,7 @@ def structural(op: Structural) -> Callable[..., Any]:  # noqa: C901 - one closur
         else:
             outs = [constant(result if type(result) is ndarray else np.asarray(result))]
         if op.view:
-            make_view(outs[0], operands[0])
+            make_view(outs[0], operands[0], op, metadata)
         if needs and modes().recording:
             floating = [out for out in outs if out.array.dtype.kind in dtypes.FLOATING]
             if floating:
@@ -238,7 +240,7 @@ def record_structural(
     node.saved = tuple(saved)
     for t in operands:
         if t._counter is not None:
-            note_versions(node, operands)
+            note_versions(node)
             break
     for number, out in enumerate(outs):
         if out.array.dtype.kind in dtypes.FLOATING:
@@ -270,7 +272,10 @@ def _structural_of_one(  # noqa: C901 - the hot path, in one piece
         out._edge = None
         out._counter = INFERENCE if modes().inference else None
         if view:
-            make_view(out, x)
+            make_view(out, x, op, metadata)
+        counted = x._counter is not None
+        if counted and x._base is not None and x.settle():
+            return call(x, **metadata)
         edge = x._edge
         if edge is None and x._wants:
             edge = x
@@ -288,15 +293,15 @@ def _structural_of_one(  # noqa: C901 - the hot path, in one piece
             node.saved = (x, r) if plan.keeps_out else (x,)
         else:
             node.saved = (r,) if plan.keeps_out else ()
-        if x._counter is not None and (node.saved or x._base is not None):
-            note_versions(node, (x,))
+        if counted and node.saved:
+            note_versions(node)
         out._edge = node
         return out
 
     return call
 
 
-def _structural_of_two(
+def _structural_of_two(  # noqa: C901 - the hot path, in one piece
     op: Structural,
     node_type: type[Node],
     plan_for: Callable[[tuple[int, ...]], StructuralPlan],
@@ -306,7 +311,7 @@ def _structural_of_two(
     kernel = op.kernel
     plans: list[Any] = [None, None, None, None]  # by 1 for x + 2 for y
 
-    def call(x: Any, y: Any, **metadata: Any) -> Any:
+    def call(x: Any, y: Any, **metadata: Any) -> Any:  # noqa: C901 - as above
         if type(x) is not Tensor or type(y) is not Tensor:
             if type(x) is ndarray and type(y) is ndarray and modes().on_arrays:
                 return _as_arrays(kernel(x, y, **metadata))
@@ -319,6 +324,15 @@ def _structural_of_two(
         out.array = r
         out._wants = False
         out._edge = None
+        counted = False
+        if x._counter is not None:
+            counted = True
+            if x._base is not None and x.settle():
+                return call(x, y, **metadata)
+        if y._counter is not None:
+            counted = True
+            if y._base is not None and y.settle():
+                return call(x, y, **metadata)
         edge_x: Any = x._edge
         if edge_x is None and x._wants:
             edge_x = x
@@ -341,8 +355,8 @@ def _structural_of_two(
         node.keywords = metadata
         saved = (x, y) if len(plan.inputs) == 2 else tuple([(x, y)[k] for k in plan.inputs])
         node.saved = (*saved, r) if plan.keeps_out else saved
-        if x._counter is not None or y._counter is not None:
-            note_versions(node, (x, y))
+        if counted:
+            note_versions(node)
         out._edge = node
         return out
 
@@ -354,23 +368,6 @@ def _as_arrays(result: Any) -> Any:
     if type(result) is ndarray:
         return result
     return tuple(map(np.asarray, result)) if type(result) is tuple else np.asarray(result)
-
-
-def make_view(out: Tensor, source: Tensor) -> None:
-    """Let `out` share the version counter of `source` if it shows memory of that."""
-    base = out.array.base
-    if base is None:
-        return
-    array = source.array
-    if base is not array and base is not array.base and not np.may_share_memory(out.array, array):
-        return
-    if source._counter is INFERENCE:
-        out._counter = INFERENCE
-        return
-    out._counter = source.counter()
-    out._base = root = source if source._base is None else source._base
-    if root._edge is not None:
-        out._base_edge = root._edge
 
 
 def as_tensor(value: Any, name: str) -> Any:

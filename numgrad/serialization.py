@@ -23,7 +23,9 @@ _ALLOWED = {
 }
 
 # What the engine keeps in the `__dict__` of tensors; copies have their own, or none.
-_OF_THE_ENGINE = frozenset({"_base", "_base_edge", "_grad", "_hooks", "retains_grad"})
+_OF_THE_ENGINE = frozenset(
+    {"_base", "_base_edge", "_grad", "_hooks", "_view", "one_of", "retains_grad"}
+)
 
 
 def need_leaf(t: Tensor, what: str) -> None:
@@ -65,6 +67,7 @@ def copied(t: Tensor) -> Tensor:
     twin._wants = t._wants
     twin._base, twin._base_edge, twin._grad = t._base, t._base_edge, t._grad
     vars(twin).update(attributes(t))
+    twin._view, twin.one_of = t._view, t.one_of
     return twin
 
 
@@ -83,9 +86,16 @@ def deepcopied(t: Tensor, memo: dict[Any, Any]) -> Tensor:
     memo[id(t)] = twin
     vars(twin).update(copy.deepcopy(attributes(t), memo))
     if t._base is not None:
-        twin._base = deepcopied(t._base, memo) if id(t._base) not in memo else memo[id(t._base)]
+        twin._base = _twin(t._base, memo)
+    if t._view is not None:
+        twin._view, twin.one_of = (_twin(t._view[0], memo), *t._view[1:]), t.one_of
     if t._grad is not None:
-        twin._grad = memo[id(t._grad)] if id(t._grad) in memo else deepcopied(t._grad, memo)
+        twin._grad = _twin(t._grad, memo)
+    return twin
+
+
+def _twin(t: Tensor, memo: dict[Any, Any]) -> Tensor:
+    twin: Tensor = memo[id(t)] if id(t) in memo else deepcopied(t, memo)
     return twin
 
 

@@ -12,7 +12,7 @@ from numgrad import dtypes
 from numgrad.arrays import array_of
 from numgrad.conversions import Convertible
 from numgrad.errors import ShapeError
-from numgrad.modes import modes
+from numgrad.modes import modes, set_modes
 from numgrad.tape import INFERENCE, Counter, Extra, Node, Output, raise_inference
 
 
@@ -42,6 +42,11 @@ class Tensor(Convertible):
     # For a view: the tensor whose memory it is, and that tensor's edge when the view was taken.
     _base: Tensor | None = None
     _base_edge: Node | Output | None = None
+    # How the view was taken: of which tensor, by which op (None: a function of the user), with
+    # which keywords, and whether while gradients were recorded.
+    _view: tuple[Tensor, Any, dict[str, Any], bool] | None = None
+    # The function that gave the view as one of several, such as "split", or that is the user's.
+    one_of: str | None = None
     # The hooks of a leaf, numgrad.hooks.LeafHooks.
     _hooks: Any = None
     # Whether a computed tensor retains its gradient.
@@ -116,10 +121,12 @@ class Tensor(Convertible):
     @property
     def requires_grad(self) -> bool:
         """Whether gradients with respect to it, or through it, are recorded."""
+        self.renew()
         return self._wants or self._edge is not None
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
+        self.renew()
         if self._edge is not None:
             if value:
                 return
@@ -146,18 +153,20 @@ class Tensor(Convertible):
     @property
     def grad_fn(self) -> Node | None:
         """The node that computed it; None for leaves."""
-        self.check_view()
+        self.renew()
         edge = self._edge
         return edge.node if isinstance(edge, Output) else edge
 
     @property
     def output_nr(self) -> int:
         """Which of the results of its node it is."""
+        self.renew()
         return self._edge.number if isinstance(self._edge, Output) else 0
 
     @property
     def is_leaf(self) -> bool:
         """Whether it has no `grad_fn`: made by the user, or not requiring grad."""
+        self.renew()
         return self._edge is None
 
     def is_inference(self) -> bool:
@@ -183,14 +192,75 @@ class Tensor(Convertible):
                 node.extra.out_counters[number] = (self._counter, 0)
         return self._counter
 
-    def check_view(self) -> None:
-        """Raise RuntimeError if the base of this view was rewritten with history since."""
-        if self._base is not None and self._base._edge is not self._base_edge:
+    def settle(self) -> bool:
+        """Renew what an op reads of this view, if its base was rewritten since.
+
+        Returns whether it became a dual tensor, so that the op has to be dispatched again.
+        """
+        base = self._base
+        if base is None or (base._edge is self._base_edge and type(base) is Tensor):
+            return False
+        if base.lend_tangent(self):
+            return True
+        if modes().recording:
+            self.renew()
+        return False
+
+    def lend_tangent(self, view: Tensor) -> bool:  # noqa: ARG002 - what is no dual has none
+        """Make a dual tensor of a view of this one, if this one is and the view is not."""
+        return False
+
+    def renew(self) -> None:
+        """Renew the history of this view if its base was rewritten with history since.
+
+        Raises RuntimeError where it is not clear which history that should be.
+        """
+        if self._base is None or self._base._edge is self._base_edge:
+            return
+        if self._wants:
             message = (
-                "a view was used after its base had been changed in place by a recorded operation:"
-                " take the view again from the base, or clone() it before the change."
+                "a view that is a leaf was used after its base had been changed in place by a"
+                " recorded operation: take the view again from the base, or clone() it before the"
+                " change."
             )
             raise RuntimeError(message)
+        stale: list[Tensor] = []
+        t = self
+        while t._base is not None and t._base._edge is not t._base_edge:
+            stale.append(t)
+            t = t.path_source()
+        before = modes()
+        set_modes(before._replace(recording=True, inference=False, on_arrays=False))
+        try:
+            for t in reversed(stale):
+                source, op, metadata, _ = t._view  # type: ignore[misc]
+                t._edge = op.eager(source, **metadata)._edge
+                t._base_edge = self._base._edge
+        finally:
+            set_modes(before)
+
+    def path_source(self) -> Tensor:
+        """Give what this view was taken of, if its history can be renewed.
+
+        Raises RuntimeError for views made while gradients were not recorded, or by functions of
+        the user.
+        """
+        assert self._view is not None  # noqa: S101 - all views have one
+        source, op, _, recorded = self._view
+        if not recorded:
+            message = (
+                "a view was made under no_grad(), and its memory is written to while gradients are"
+                " recorded, so that it is not clear which history it should have: take the view"
+                " and write either both inside no_grad() or both outside, or clone() the view."
+            )
+            raise RuntimeError(message)
+        if op is None:
+            message = (
+                f"{self.one_of} gave a view of its argument, and the memory of that was written to"
+                " by a recorded operation since: clone() what it gives."
+            )
+            raise RuntimeError(message)
+        return source
 
     # --- gradients ------------------------------------------------------------------------
 

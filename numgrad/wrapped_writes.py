@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from numgrad.batched import Batched, batched
-from numgrad.dual import Dual, dual, parts
+from numgrad.dual import Dual, become_dual, dual, parts
 from numgrad.entering import enter
 from numgrad.errors import ShapeError
 from numgrad.modes import modes
@@ -25,8 +25,6 @@ from numgrad.wrapped import Wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from numgrad.levels import DualLevel
 
     Write = Callable[..., Tensor]
 
@@ -71,7 +69,7 @@ def write_wrapped(
     if moved.dtype != primal.dtype:
         moved = cast(moved, dtype=primal.dtype)
     if not isinstance(x, Dual) or x.level is not level:
-        _become_dual(x, name, level)
+        become_dual(x, level)
     _replace_tangent(x, moved, write)  # type: ignore[arg-type]
     return x
 
@@ -89,37 +87,22 @@ def _copy(t: Any) -> Any:
     return copy
 
 
-def _become_dual(x: Any, name: str, level: DualLevel) -> None:
-    """Let a tensor have a tangent from now on."""
-    if x._base is not None:
-        message = (
-            f"{name}() cannot write what has a tangent to a view of what has none: write to the"
-            " tensor that it is a view of, as in base[index] = value."
-        )
-        raise RuntimeError(message)
-    handle = object.__new__(type(x))
-    if not isinstance(x, Dual):
-        handle.array, handle._edge, handle._wants = x.array, x._edge, x._wants
-        handle._counter = x._counter
-    handle.__dict__.update(x.__dict__)
-    x.__dict__.clear()
-    x.__class__ = Dual
-    x.primal, x.level = handle, level
-
-
 def _replace_tangent(x: Dual, tangent: Tensor, write: Write) -> None:
-    view = x.view_of
-    if view is None:
-        x.tangent = tangent
-        x.writes += 1
-        return
-    parent, op, metadata = view
-    # All of it has the tangents and batches that its new part has.
-    assert parent.tangent is not None  # noqa: S101 - its view has one
-    whole = add(clone(parent.tangent), _zero_like(tangent))
-    region = op.eager(whole, **metadata)
-    write(region, "copy_", lambda _, source: clone(source), (tangent,), {})
-    _replace_tangent(parent, whole, write)
+    path = []
+    root = x
+    while root.view_of is not None:
+        root, op, metadata = root.view_of
+        path.append((op, metadata))
+    if path:
+        # All of it has the tangents and batches that its new part has.
+        assert root.tangent is not None  # noqa: S101 - its view has one
+        region = whole = add(clone(root.tangent), _zero_like(tangent))
+        for op, metadata in reversed(path):
+            region = op.eager(region, **metadata)
+        write(region, "copy_", lambda _, source: clone(source), (tangent,), {})
+        tangent = whole
+    root.tangent = tangent
+    root.writes += 1
 
 
 def _zero_like(t: Any) -> Any:

@@ -29,7 +29,7 @@ LAYERS = (
     {"tape", "printing"},
     {"conversions"},
     {"tensor"},
-    {"hooks", "pulls", "saved", "wrapped"},
+    {"hooks", "pulls", "saved", "views", "wrapped"},
     {"plans"},
     {"backward"},
     {"record", "programs"},

@@ -15,9 +15,10 @@ from numgrad.autograd.context import (
     version,
 )
 from numgrad.modes import modes, recorded, set_modes
-from numgrad.record import edge_of, make_view
+from numgrad.record import edge_of
 from numgrad.tape import Output
 from numgrad.tensor import Tensor, alias
+from numgrad.views import hide_path, make_view
 from numgrad.wrapped import Wrapped
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def run(cls: Any, args: tuple[Any, ...], *, lifted: bool = False) -> tuple[Any, 
     """Compute the results, with their history; also give the ctx of the call."""
     inputs = [a for a in args if isinstance(a, Tensor)]
     for t in inputs:
-        t.check_view()
+        t.settle()
     edges = tuple(map(edge_of, inputs))
     ctx = FunctionCtx(tuple([isinstance(a, Tensor) and a.requires_grad for a in args]))
     before = modes()
@@ -90,6 +91,8 @@ def run(cls: Any, args: tuple[Any, ...], *, lifted: bool = False) -> tuple[Any, 
                 node.batches = tuple([getattr(t, "batches", ()) for t in inputs])
             for n in numbers:
                 outs[n]._edge = Output(node, n) if n else node
+                if outs[n]._base is not None:
+                    hide_path(outs[n], cls.__name__)
             if before.anomaly:
                 anomaly.note(node)
             # What was returned stands for what it was separated into.
@@ -180,7 +183,7 @@ def _view(t: Tensor) -> Tensor:
     if isinstance(t, Wrapped):
         return t.as_output(None)
     view = alias(t.array[...], None)
-    make_view(view, t)
+    make_view(view, t, None, {})
     return view
 
 

@@ -252,6 +252,7 @@ def _seed(name: str, output: Any, seed: Any) -> Tensor:  # noqa: C901 - one chec
     if type(output) is not Tensor and not isinstance(output, Tensor):
         message = f"{name}() differentiates tensors, got {type(output).__name__}."
         raise TypeError(message)
+    output.renew()
     if output._edge is None and not output._wants:
         message = (
             f"{name}() from a tensor that does not require grad: none of its inputs did, or it was"

@@ -22,9 +22,11 @@ from numgrad.ops.permute import extents
 from numgrad.ops.reduce import sum_over
 from numgrad.ops.scatter import take_along
 from numgrad.ops.shape import atleast_1d, atleast_2d, ravel
-from numgrad.value import lift
+from numgrad.value import Value, lift
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numgrad.tensor import Tensor
 
 
@@ -143,7 +145,17 @@ def vstack(tensors: Any) -> Tensor:
 def _pieces(x: Any, axis: int, cuts: list[int]) -> tuple[Tensor, ...]:
     """Views of what lies between cuts of a dimension, from the first cut to the last."""
     before = (slice(None),) * axis
-    return tuple(slice_at(x, key=(*before, slice(a, b))) for a, b in itertools.pairwise(cuts))
+    keys = ((*before, slice(a, b)) for a, b in itertools.pairwise(cuts))
+    return _together("split", (slice_at(x, key=key) for key in keys))
+
+
+def _together(name: str, views: Iterable[Any]) -> tuple[Tensor, ...]:
+    """Note of views that one call gave them all: recorded writes to them are refused."""
+    found = tuple(views)
+    for t in found:
+        if isinstance(t, Value):
+            t.one_of = name  # type: ignore[attr-defined]
+    return found
 
 
 def _extent(name: str, x: Any, dim: Any) -> tuple[int, int]:
@@ -202,7 +214,7 @@ def tensor_split(
         # A cut beyond the one after it leaves nothing between them, a negative one counts from
         # the end: slices know both.
         keys = [slice(a, b) for a, b in zip(cuts, [*cuts[1:-1], None], strict=False)]
-        return tuple(slice_at(x, key=(*before, key)) for key in keys)
+        return _together("tensor_split", (slice_at(x, key=(*before, key)) for key in keys))
     sections = operator.index(indices_or_sections)
     if sections < 1:
         raise ShapeError(f"tensor_split() makes one piece or more, got {sections}.")
@@ -229,7 +241,7 @@ def unbind(x: Tensor, dim: Any = MISSING, *, axis: Any = MISSING) -> tuple[Tenso
     x = lift(x, "unbind")
     k, extent = _extent("unbind", x, either("unbind", "dim", dim, "axis", axis, 0))
     before = (slice(None),) * k
-    return tuple(select_at(x, key=(*before, i, ...)) for i in range(extent))
+    return _together("unbind", (select_at(x, key=(*before, i, ...)) for i in range(extent)))
 
 
 def _tile(x: Any, repeats: tuple[int, ...]) -> Any:
