@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from numgrad.tape import Node
 
+# NumPy 2.0 hands over memory without a version, and so cannot say that it is read-only.
+_EXPORTS_VERSIONS = np.lib.NumpyVersion(np.__version__) >= "2.1.0"
+
 
 class Convertible(Value):
     """The conversions of Tensor, to what knows nothing of gradients."""
@@ -56,6 +59,51 @@ class Convertible(Value):
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
         return np.array(self.numpy(), dtype=dtype, copy=copy)
+
+    def __dlpack__(
+        self,
+        *,
+        stream: Any = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
+        """Hand the memory to another library, which calls this: `torch.from_dlpack(x)`.
+
+        Raises BufferError where sharing would lose a derivative, in whatever mode, and for a
+        negative stride, for which there are libraries that end the process.
+        """
+        if self.requires_grad:
+            message = (
+                "__dlpack__() of a tensor that requires grad would drop its history:"
+                " hand over x.detach()."
+            )
+            raise BufferError(message)
+        try:
+            array = self.numpy()
+        except RuntimeError as error:
+            raise BufferError(str(error)) from None
+        if not copy and array.size and min(array.strides, default=0) < 0:
+            message = (
+                f"__dlpack__() of strides {array.strides} would hand over steps backwards, which"
+                " other libraries do not take: hand over x.clone()."
+            )
+            raise BufferError(message)
+        if not _EXPORTS_VERSIONS:
+            if dl_device not in {None, array.__dlpack_device__()}:
+                message = f"__dlpack__() hands over memory of the CPU, not of device {dl_device}."
+                raise BufferError(message)
+            return (array.copy() if copy else array).__dlpack__(stream=stream)
+        return array.__dlpack__(
+            stream=stream,
+            max_version=max_version,
+            dl_device=dl_device,
+            copy=copy,
+        )
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        """Where the memory is, as DLPack numbers it: (1, 0), the CPU."""
+        return 1, 0
 
     def item(self) -> Any:
         """Return the only element as a Python number.

@@ -99,8 +99,55 @@ def from_numpy(array: np.ndarray[Any, Any]) -> Tensor:
     if not isinstance(array, np.ndarray):
         message = f"from_numpy() takes an ndarray, got {type(array).__name__}: use tensor()."
         raise TypeError(message)
+    return _sharing(array, "from_numpy")
+
+
+def from_dlpack(x: Any, *, device: Any = None, copy: bool | None = None) -> Tensor:
+    """Make a tensor that shares memory with an array of another library, such as PyTorch's.
+
+    The library hands it over by the DLPack protocol, and both sides see what either writes. The
+    tensor does not require grad; it is read-only where the library says so, or uses a version of
+    the protocol before 1.0, which cannot say. A numgrad tensor gives one that shares its version
+    counter, as `detach` does.
+
+    Args:
+        x: what has `__dlpack__` and `__dlpack_device__`.
+        device: where the tensor is to be; None or "cpu".
+        copy: copy what the library hands over; otherwise nothing is copied here.
+
+    Raises:
+        BufferError: x requires grad, is on another device, or has a layout that is no array.
+        TypeError: x has no DLPack, or does not hold real numbers.
+        ValueError: another device than the CPU.
+
+    Source: `torch.from_dlpack`
+
+    >>> import numpy as np
+    >>> from_dlpack(np.arange(3.0))
+    tensor([0., 1., 2.])
+    """
+    if not hasattr(x, "__dlpack__"):
+        message = (
+            f"from_dlpack() takes what has a __dlpack__() method, got {type(x).__name__}:"
+            " use tensor()."
+        )
+        raise TypeError(message)
+    if device not in {None, "cpu"}:
+        message = f"from_dlpack() makes tensors on the CPU, got device={device!r}: leave it out."
+        raise ValueError(message)
+    if type(x) is Tensor and not x.requires_grad:
+        return x.clone() if copy else x.detach()
+    try:
+        array = np.from_dlpack(x)
+    except RuntimeError as error:  # of NumPy, for a dtype that it does not have
+        message = f"from_dlpack() cannot take what {type(x).__name__} hands over: {error}"
+        raise TypeError(message) from None
+    return _sharing(array.copy() if copy else array, "from_dlpack")
+
+
+def _sharing(array: np.ndarray[Any, Any], name: str) -> Tensor:
     if array.dtype.kind not in "fiub":
-        message = f"from_numpy() takes an array of real numbers, got dtype {array.dtype}."
+        message = f"{name}() takes an array of real numbers, got dtype {array.dtype}."
         raise TypeError(message)
     return factory(np.asarray(array), requires_grad=False)
 

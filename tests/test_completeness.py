@@ -19,9 +19,10 @@ from tests.rows import assert_equals_reference
 # derivative.
 NAMES = {
     "": """
-        tensor* as_tensor*/asarray* from_numpy* zeros* ones* full* empty* zeros_like* ones_like*
-        arange* linspace* eye* clone/copy set_default_dtype* get_default_dtype*
-        abs/absolute neg/negative exp expm1 log log1p sqrt square reciprocal sin cos tan
+        tensor* as_tensor*/asarray* from_numpy* from_dlpack* zeros* ones* full* empty*
+        zeros_like* ones_like* arange* linspace* eye* clone/copy set_default_dtype*
+        get_default_dtype* abs/absolute neg/negative exp expm1 log log1p sqrt square reciprocal
+        sin cos tan
         asin/arcsin acos/arccos atan/arctan sinh cosh tanh sigmoid relu sign floor ceil round trunc
         erf
         add sub/subtract mul/multiply div/divide/true_divide pow/power remainder/mod maximum minimum
