@@ -58,6 +58,7 @@ ELSEWHERE = {
     "only_last_writes": "test_writes_inside: comes with indices that differ between items",
     "unless_idle": "test_second_order_pairs_agree: comes with the third derivative of products",
     "zeros_for": "test_what_is_constant_by_choice_has_derivative_zero: of choices made of values",
+    "write_region": "TestRecordedWrites in test_views: comes with writes to views",
 }
 
 
