@@ -119,10 +119,10 @@ def write(
     kwargs: dict[str, Any],
 ) -> Tensor:
     """Replace the values of x by `function(x, ...)`, with the history of the result."""
-    if (type(x) is not Tensor or args) and concerns(x, args):
+    if (type(x) is not Tensor or args or x._base is not None) and concerns(x, args):
         return write_wrapped(x, name, function, args, kwargs, write)
     check_writable(x, name)
-    if not _is_recorded(x, args):
+    if not is_recorded(x, args):
         result = function(x, *args, **kwargs)
         check_result(x, result.array, name)
         np.copyto(x.array, result.array, casting="unsafe")
@@ -144,11 +144,12 @@ def write(
     return x
 
 
-def _is_recorded(x: Tensor, args: tuple[Any, ...]) -> bool:
-    root = x if x._base is None else x._base
-    return modes().recording and (
-        root.requires_grad or any(isinstance(a, Tensor) and a.requires_grad for a in args)
-    )
+def is_recorded(x: Any, args: tuple[Any, ...]) -> bool:
+    """Whether a write to a tensor of what is computed from `args` is recorded."""
+    if not modes().recording:
+        return False
+    root = x if not isinstance(x, Tensor) or x._base is None else x._base
+    return any(isinstance(t, Tensor) and t.requires_grad for t in (root, *args))
 
 
 def _rewrite(base: Tensor, result: Tensor, path: Any) -> None:
@@ -209,7 +210,7 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
         isinstance(value, (Tensor, np.ndarray))
     ):
         check_result(x, np.empty(x.array.shape, source.array.dtype), "setitem")
-    if _is_recorded(x, (source,)):
+    if is_recorded(x, (source,)):
         write(x, "setitem", set_items, (source,), {"key": key})
         return
     assign(x.array, array_key(key), source.array)

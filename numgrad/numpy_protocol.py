@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from numgrad import saved
 from numgrad.expr import Symbol
-from numgrad.modes import modes
+from numgrad.inplace import bump, check_writable, is_recorded, write
 from numgrad.numpy_functions import FUNCTIONS, REDUCTIONS, UFUNCS
+from numgrad.ops.choice import where
+from numgrad.ops.index import index_put
+from numgrad.ops.shape import broadcast_to
+from numgrad.pytree import tree_flatten
 from numgrad.tensor import Tensor
+from numgrad.wrapped_writes import concerns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +32,8 @@ def array_ufunc(_self: Value, ufunc: Any, method: str, *inputs: Any, **keywords:
     out = keywords.pop("out", None)
     if out is not None:
         return _into(ufunc, method, inputs, out, keywords)
+    if method == "at":
+        return _at(ufunc, *inputs)
     if method == "__call__":
         function = UFUNCS.get(ufunc)
         dtype = keywords.pop("dtype", None)
@@ -57,7 +63,19 @@ def array_function(
     ours = FUNCTIONS.get(function)
     if ours is None:
         _refuse(f"{function.__module__}.{function.__name__}", {})
-    return ours(*args, **kwargs)
+    given = {name: value for name, value in kwargs.items() if name != "out"}
+    out = kwargs.get("out")
+    if out is None:
+        return ours(*args, **given)
+    name = f"numpy.{function.__name__}"
+    leaves, structure = tree_flatten((args, given))
+    _check_target(out, name)
+
+    def compute(old: Tensor, *values: Any) -> Tensor:
+        args, given = structure.unflatten(values)
+        return _fitted(ours(*args, **given), old)
+
+    return write(out, name, compute, tuple(leaves), {})
 
 
 def _refuse(name: str, keywords: dict[str, Any]) -> NoReturn:
@@ -70,21 +88,66 @@ def _refuse(name: str, keywords: dict[str, Any]) -> NoReturn:
 
 
 def _into(ufunc: Any, method: str, inputs: Any, out: tuple[Any, ...], keywords: Any) -> Any:
-    """Write the result of a ufunc into `out`, which only works where nothing is recorded."""
-    tensors = [t for t in (*inputs, *out) if isinstance(t, Tensor)]
-    if modes().recording and any(t.requires_grad for t in tensors):
-        message = (
-            f"numpy's {ufunc.__name__}() cannot write into out= while an argument requires grad:"
-            " leave out= away, use copy_(), or do it under numgrad.no_grad()."
-        )
-        raise RuntimeError(message)
+    """Write the result of a ufunc into `out`, as any function in place does it."""
+    name = f"numpy.{ufunc.__name__}"
+    if not any(concerns(t, inputs) or is_recorded(t, inputs) for t in out):
+        return _into_arrays(ufunc, method, inputs, out, keywords, name)
+    chosen = keywords.pop("where", True)
+    if len(out) > 1:
+        _refuse(ufunc.__name__, {"out": out})
+    target = out[0]
+    _check_target(target, name)
+
+    def function(old: Tensor, *values: Any) -> Tensor:
+        result = array_ufunc(old, ufunc, method, *values, **keywords)
+        result = _fitted(result, old)
+        return result if chosen is True else where(chosen, result, old)
+
+    return write(target, name, function, tuple(inputs), {})
+
+
+def _into_arrays(
+    ufunc: Any, method: str, inputs: Any, out: tuple[Any, ...], keywords: Any, name: str
+) -> Any:
     for t in out:
-        if saved.PROTECTED and isinstance(t, Tensor):
-            saved.protect(t.array)
+        if isinstance(t, Tensor):
+            check_writable(t, name)
     arrays = [t.array if isinstance(t, Tensor) else t for t in inputs]
     targets = tuple(t.array if isinstance(t, Tensor) else t for t in out)
     getattr(ufunc, method)(*arrays, out=targets, **keywords)
     for t in out:
         if isinstance(t, Tensor):
-            t.counter().value += 1
+            bump(t)
     return out[0] if len(out) == 1 else out
+
+
+def _at(ufunc: Any, target: Any, key: Any, *values: Any) -> None:
+    """Carry out `np.add.at` and `np.subtract.at`, which add to elements, also repeatedly."""
+    if ufunc not in (np.add, np.subtract):
+        _refuse(f"{ufunc.__name__}.at", {})
+    name = f"numpy.{ufunc.__name__}.at"
+    _check_target(target, name)
+    key = key if type(key) is tuple else (key,)
+
+    def function(old: Tensor, value: Any) -> Tensor:
+        change = value if ufunc is np.add else -value
+        result: Tensor = index_put(old, key, change, accumulate=True)
+        return result
+
+    write(target, name, function, values, {})
+
+
+def _check_target(out: Any, name: str) -> None:
+    if not isinstance(out, Tensor):
+        message = (
+            f"{name}() would write the values of a tensor into an array, which has no history:"
+            " give out= a tensor, leave it away, or use x.detach()."
+        )
+        raise RuntimeError(message)
+
+
+def _fitted(result: Tensor, target: Tensor) -> Tensor:
+    """Broadcast a result to the shape of what it is written into, as NumPy does."""
+    if result.shape == target.shape or result.ndim > target.ndim:
+        return result
+    return broadcast_to(result, target.shape)

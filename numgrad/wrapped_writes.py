@@ -36,6 +36,8 @@ _ORDINARY = frozenset({Tensor, float, int, np.ndarray})
 def concerns(x: Any, args: tuple[Any, ...]) -> bool:
     """Whether the target or one of the arguments is wrapped."""
     for a in (x, *args):
+        if type(a) is Tensor and a._base is not None:
+            a.settle()
         if type(a) not in _ORDINARY and isinstance(a, Wrapped) and type(a.settled()) is not Tensor:
             return True
     return False

@@ -173,6 +173,17 @@ class TestRecordedWrites:
         assert values[0] == 3.0
         np.testing.assert_allclose(tangents[3], [0.0, np.exp(4)])
 
+    def test_constants_written_to_older_views_take_the_tangent_away(self) -> None:
+        def f(x):
+            base = ng.zeros(3)
+            first, other = base[:2], base[1:]
+            other.add_(x)
+            first.fill_(2)
+            return base
+
+        _, tangent = ng.func.jvp(f, (np.array(3.0),), (np.array(1.0),))
+        assert tangent.tolist() == [0.0, 0.0, 1.0]
+
     def test_older_views_have_the_tangents_of_all_levels(self) -> None:
         def f(x):
             base = ng.zeros(3)
