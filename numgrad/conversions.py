@@ -10,6 +10,7 @@ import numpy as np
 from numgrad import dtypes, printing
 from numgrad.errors import ScalarError
 from numgrad.modes import modes
+from numgrad.sharing import share
 from numgrad.value import Value
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class Convertible(Value):
                 " use x.detach().numpy()."
             )
             raise RuntimeError(message)
+        share(self)  # type: ignore[arg-type]
         return self.array
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:

@@ -12,6 +12,7 @@ from numgrad import dtypes
 from numgrad.arrays import array_of
 from numgrad.errors import ShapeError
 from numgrad.modes import modes
+from numgrad.sharing import counter_of
 from numgrad.tape import INFERENCE
 from numgrad.tensor import Tensor, alias
 from numgrad.wrapped import Wrapped
@@ -149,7 +150,8 @@ def _sharing(array: np.ndarray[Any, Any], name: str) -> Tensor:
     if array.dtype.kind not in "fiub":
         message = f"{name}() takes an array of real numbers, got dtype {array.dtype}."
         raise TypeError(message)
-    return factory(np.asarray(array), requires_grad=False)
+    array = np.asarray(array)
+    return alias(array, INFERENCE if modes().inference else counter_of(array))
 
 
 def zeros(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:

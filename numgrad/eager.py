@@ -11,7 +11,7 @@ import numpy as np
 
 from numgrad import dtypes
 from numgrad.modes import modes
-from numgrad.record import Recorder, general, note_versions
+from numgrad.record import Recorder, general, lift, note_versions
 from numgrad.tape import INFERENCE
 from numgrad.tensor import Tensor
 
@@ -129,12 +129,16 @@ def binary(op: Elementwise) -> Callable[..., Any]:  # noqa: C901, PLR0915 - the 
                     return general(recorder, (x, y))
             elif type(y) is float or type(y) is int:
                 b = y
+            elif type(y) is ndarray and y.dtype is dtype and y.shape == a.shape:
+                return call(x, lift(y, op.name))
             else:
                 return general(recorder, (x, y))
         elif type(y) is Tensor and (type(x) is float or type(x) is int):
             a = x
             b = y.array
             dtype = b.dtype
+        elif type(y) is Tensor and type(x) is ndarray and x.dtype is y.array.dtype:
+            return call(lift(x, op.name), y)
         else:
             return general(recorder, (x, y))
         if dtype is F8:

@@ -196,7 +196,7 @@ def check_result(x: Tensor, array: Any, name: str) -> None:
 def bump(x: Tensor) -> None:
     """Count a write."""
     if x._counter is not INFERENCE:
-        x.counter().value += 1
+        x.counter().bump()
 
 
 def setitem(x: Tensor, key: Any, value: Any) -> None:

@@ -25,6 +25,8 @@ class Modes(NamedTuple):
     # Backward tells where what fails was recorded, and whether it makes nan is looked at.
     anomaly: bool = False
     check_nan: bool = True
+    # How much of memory shared with arrays is looked at for writes: "off", "sample" or "full".
+    alias_check: str = "sample"
 
 
 _current = ContextVar("numgrad modes", default=Modes())  # noqa: B039 - a NamedTuple is immutable

@@ -13,6 +13,7 @@ from numgrad.errors import ShapeError
 from numgrad.expr import Apply, Symbol
 from numgrad.modes import modes
 from numgrad.plans import ElementwisePlan, StructuralPlan
+from numgrad.sharing import counter_of
 from numgrad.tape import INFERENCE, Node, Output, node_class, raise_inference
 from numgrad.tensor import Tensor, alias, constant
 from numgrad.value import Value, set_lifter
@@ -105,7 +106,9 @@ def lift(value: Any, name: str) -> Any:
     """Return tensors and Python numbers as they are, arrays and NumPy scalars as tensors."""
     if type(value) in (Tensor, float, int, bool):
         return value
-    if isinstance(value, (np.ndarray, np.generic)):
+    if isinstance(value, np.ndarray):
+        return alias(np.asarray(value), counter_of(value))
+    if isinstance(value, np.generic):
         return alias(np.asarray(value), None)
     if isinstance(value, (list, tuple)):
         return alias(array_of(value), None)

@@ -28,10 +28,17 @@ if TYPE_CHECKING:
 class Counter:
     """Counts the writes to one piece of memory; shared by a tensor, its views and `detach()`."""
 
-    __slots__ = ("value",)
+    __slots__ = ("memories", "value")
+
+    # What numgrad.sharing watches.
+    memories: list[Any]
 
     def __init__(self) -> None:
         self.value = 0
+
+    def bump(self) -> None:
+        """Count a write."""
+        self.value += 1
 
 
 # Types of saved values that are not tensors: results, tuples of results, Python scalars.

@@ -345,7 +345,7 @@ class Tensor(Convertible):
         if array.dtype.kind not in dtypes.FLOATING and self.requires_grad:
             message = f"data must be floating for a tensor that requires grad, got {array.dtype}."
             raise RuntimeError(message)
-        self.counter().value += 1
+        self.counter().bump()
         self.array = array
 
     __hash__ = object.__hash__

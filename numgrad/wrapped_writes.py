@@ -145,6 +145,6 @@ def _write_batched(
     else:
         message = f"{name}() cannot write to a view of what all items of a batch share: clone() it."
         raise RuntimeError(message)
-    x.counter().value += 1
+    x.counter().bump()
     if modes().recording:
         x._edge = result._edge

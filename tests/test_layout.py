@@ -27,6 +27,7 @@ LAYERS = (
     {"op", "kernels"},
     {"arrays", "compiled", "ops"},
     {"tape", "printing"},
+    {"sharing"},
     {"conversions"},
     {"tensor"},
     {"hooks", "pulls", "saved", "views", "wrapped"},

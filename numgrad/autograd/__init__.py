@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from numgrad.autograd import forward_ad, function, functional, graph
+from numgrad.autograd.alias_check import alias_check, set_alias_check
 from numgrad.autograd.anomaly import (
     detect_anomaly,
     is_anomaly_check_nan_enabled,
@@ -32,6 +33,7 @@ from numgrad.autograd.gradients import backward, grad
 __all__ = [
     "Function",
     "GradcheckError",
+    "alias_check",
     "backward",
     "detect_anomaly",
     "enable_grad",
@@ -48,6 +50,7 @@ __all__ = [
     "is_grad_enabled",
     "is_inference_mode_enabled",
     "no_grad",
+    "set_alias_check",
     "set_detect_anomaly",
     "set_grad_enabled",
     "strict_ieee",

@@ -118,7 +118,7 @@ def _add(t: Tensor, gradient: Any, *, owned: bool) -> None:
     else:
         adder(known.array.dtype.char)(known.array, gradient, known.array)
         if known._counter is not None:
-            known._counter.value += 1
+            known._counter.bump()
 
 
 def _add_recorded(t: Tensor, gradient: Tensor) -> None:

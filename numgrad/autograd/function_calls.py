@@ -192,4 +192,4 @@ def _count_writes(ctx: FunctionCtx, inputs: list[Tensor], versions: list[int]) -
     for t in ctx._dirty:
         for k, x in enumerate(inputs):
             if x is t and version(t) == versions[k] and not t.is_inference():
-                t.counter().value += 1
+                t.counter().bump()

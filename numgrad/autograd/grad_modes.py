@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class _Mode:
     """A context manager that sets some of the modes."""
 
-    settings: dict[str, bool]
+    settings: dict[str, Any]
 
     def __new__(cls, function: Any = None) -> Any:
         """Make the context manager; or decorate, where used without parentheses."""
@@ -32,7 +32,7 @@ class _Mode:
         return mode
 
     def __init__(self) -> None:
-        self._before: list[dict[str, bool]] = []
+        self._before: list[dict[str, Any]] = []
 
     def __enter__(self) -> None:
         now = modes()
