@@ -380,12 +380,12 @@ from numgrad.threads import (
 )
 
 if TYPE_CHECKING:
-    from numgrad.adjoint import njit
+    from numgrad.adjoint import njit, vectorize
 
 __version__ = "0.1.0"
 
 # What differentiates compiled functions is imported when it is first asked for.
-_LATER = frozenset({"njit"})
+_LATER = frozenset({"njit", "vectorize"})
 
 
 def __getattr__(name: str) -> Any:
@@ -664,6 +664,7 @@ __all__ = [
     "value_and_grad",
     "var",
     "vdot",
+    "vectorize",
     "view",
     "view_as",
     "vjp",

@@ -28,6 +28,8 @@ class ElementwiseFunction:
 
     __name__: str
     __qualname__: str
+    # What made it, for messages.
+    maker = "elementwise"
 
     def __init__(self, function: Callable[..., Any], template: str | None) -> None:
         functools.update_wrapper(self, function)
@@ -36,16 +38,11 @@ class ElementwiseFunction:
         named = inspect.Parameter.POSITIONAL_OR_KEYWORD
         if kinds - {named, inspect.Parameter.POSITIONAL_ONLY} or not kinds:
             raise TypeError(
-                f"elementwise() takes functions of a fixed number of arguments by position, got"
+                f"{self.maker}() takes functions of a fixed number of arguments by position, got"
                 f" {self.__name__}{self.signature}."
             )
         self.params = tuple(self.signature.parameters)
-        body = function
-        if template is None:
-            body = self._traced(function, "the function")
-        else:
-            _check_template(template, self.params)
-        self._set(Elementwise(_named(body, function), template))
+        self._set(self._declared(function, template))
 
     def __call__(self, *args: Any, **keywords: Any) -> Tensor:
         """Apply it; arguments broadcast."""
@@ -61,7 +58,7 @@ class ElementwiseFunction:
         0 is a derivative that is zero everywhere, None says that there is none. `out` is the
         result. The rule is written as the function is: it runs once, on symbols.
         """
-        op = Elementwise(self.op.body, self.op.template)
+        op = self._again()
         names = tuple(f"x{k}" for k in range(len(self.params) + 1))
         found = rule(*inputs(*names))
         partials = found if isinstance(found, tuple) else (found,)
@@ -87,12 +84,22 @@ class ElementwiseFunction:
         """Pickle it as functions are, by name."""
         return self.__qualname__
 
+    def _declared(self, function: Callable[..., Any], template: str | None) -> Elementwise:
+        """The op, with the derivatives that follow from the function."""
+        body = function
+        if template is None:
+            body = self._traced(function, "the function")
+        else:
+            _check_template(template, self.params)
+        return Elementwise(named(body, function), template)
+
+    def _again(self) -> Elementwise:
+        """The op, to be given other derivatives."""
+        return Elementwise(self.op.body, self.op.template)
+
     def _set(self, op: Elementwise) -> None:
         self.op = op
-        makers = {1: eager.unary, 2: eager.binary}
-        self._eager = makers.get(len(op.params), eager.nary)(op)
-        op.run_by(self._eager)
-        OWN.add(op)
+        self._eager = runs(op)
 
     def _traced(self, function: Callable[..., Any], what: str) -> Callable[..., Any]:
         """Run a function once; what it reads besides its arguments is fixed then."""
@@ -121,19 +128,28 @@ class ElementwiseFunction:
                 )
 
 
-def _named(body: Callable[..., Any], function: Callable[..., Any]) -> Callable[..., Any]:
+def runs(op: Elementwise) -> Callable[..., Any]:
+    """Let an op that is not of the library run on tensors; give what does it."""
+    makers = {1: eager.unary, 2: eager.binary}
+    run = makers.get(len(op.params), eager.nary)(op)
+    op.run_by(run)
+    OWN.add(op)
+    return run
+
+
+def named(body: Callable[..., Any], function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a body the parameters of a function, by names that can stand in the text of kernels."""
 
     @functools.wraps(function)
-    def named(*args: Any) -> Any:
+    def with_names(*args: Any) -> Any:
         return body(*args)
 
-    named.__name__ = re.sub(r"\W", "", function.__name__).strip("_") or "function"
+    with_names.__name__ = re.sub(r"\W", "", function.__name__).strip("_") or "function"
     parameters = inspect.signature(function).parameters.values()
-    named.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+    with_names.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [p.replace(name=p.name + "_" * _is_taken(p.name)) for p in parameters]
     )
-    return named
+    return with_names
 
 
 # Names that the text of kernels calls or assigns.

@@ -61,6 +61,9 @@ class Elementwise(Op):
     """
 
     suffix = "Backward0"
+    # Gives, for "f8" or "f4", the text of the functions that the template calls, if they are not
+    # those that every kernel knows.
+    definitions: Callable[[str], str] | None = None
 
     def __init__(
         self,

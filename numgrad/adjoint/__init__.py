@@ -19,6 +19,7 @@ from numgrad.adjoint.function import Compiled, Function
 from numgrad.adjoint.interpreter import interpreted
 from numgrad.adjoint.jacobians import Directional, Jacobian
 from numgrad.adjoint.transforms import Gradient, Pullback
+from numgrad.adjoint.vectorized import vectorize
 
 __all__ = [
     "Function",
@@ -32,6 +33,7 @@ __all__ = [
     "njit",
     "set_arena",
     "value_and_grad",
+    "vectorize",
     "vjp",
 ]
 

@@ -65,6 +65,16 @@ def _versions() -> str:
 
 def module_text(text: Text) -> str | None:
     """The text of a module that stands by itself; None if it needs objects of this process."""
+    lines = constants(text)
+    if lines is None:
+        return None
+    body = text.body.replace("\ndef ", "\n@compiled\ndef ")
+    first = "" if body.startswith("@") else "@compiled\n"
+    return HEADER + "\n".join([*lines, "", first + body])
+
+
+def constants(text: Text) -> list[str] | None:
+    """Lines that make the objects of a text; None if they are of this process only."""
     lines = []
     for name, value in text.objects.items():
         if isinstance(value, np.ndarray) and value.size <= MOST_ELEMENTS:
@@ -77,9 +87,7 @@ def module_text(text: Text) -> str | None:
             lines.append(f"from {value.__module__} import {value.__qualname__} as {name}")
         else:
             return None
-    body = text.body.replace("\ndef ", "\n@compiled\ndef ")
-    first = "" if body.startswith("@") else "@compiled\n"
-    return HEADER + "\n".join([*lines, "", first + body])
+    return lines
 
 
 def _importable(cls: type) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING, Any
 
 from numgrad.adjoint.builder import BOOLEAN, CASTS, DETACHED, EXACT, nonneg
@@ -28,6 +29,7 @@ from numgrad.adjoint.ir import (
     operands,
     walk,
 )
+from numgrad.kernels import build
 from numgrad.value import REGISTRY
 
 if TYPE_CHECKING:
@@ -38,7 +40,10 @@ if TYPE_CHECKING:
 INDENT = "    "
 DTYPES = {"f8": "np.float64", "f4": "np.float32", "i8": "np.int64", "b1": "np.bool_"}
 # Names that the text uses for other things than variables.
-TAKEN = frozenset({"math", "np", "range", "len", "abs", "max", "min", "float", "int", "u", "bool"})
+TAKEN = frozenset(
+    re.findall(r"\w+", build.PRELUDE + "math np range len abs max min float int bool print tuple")
+    + re.findall(r"\w+", "arena called compiled from_bits release sign to_bits u")
+)
 
 
 def templates() -> dict[str, str]:

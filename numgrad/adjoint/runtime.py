@@ -14,6 +14,7 @@ import numba
 import numpy as np
 from llvmlite import binding, ir
 from numba import types
+from numba.core import registry
 from numba.extending import intrinsic, overload
 
 from numgrad.adjoint import arena as arenas
@@ -254,6 +255,15 @@ def numba_function(load_for: Any, count: int) -> Any:
     overload(overload_for["stub"], strict=False)(overload_for["choose"])
     exec(f"def call({arguments}):\n    return stub({arguments})", overload_for)
     return numba.njit(**FLAGS)(overload_for["call"])
+
+
+def lifted_type(function: Any, count: int) -> Any:
+    """The type of a function of so many numbers that takes arrays, too."""
+    arguments = ", ".join(f"a{k}" for k in range(count))
+    found = {"function": function}
+    exec(f"def call({arguments}):\n    return function({arguments})", found)
+    lifted = numba.vectorize(found["call"])
+    return registry.cpu_target.typing_context.resolve_value_type(lifted)
 
 
 def _constant(kind: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from numgrad.adjoint.fronts import Shape, Static, TupleType
 from numgrad.adjoint.ir import Call, Outer, Procedure, walk
-from numgrad.adjoint.printing import INDENT, source
+from numgrad.adjoint.printing import INDENT, TAKEN, source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +53,7 @@ def reachable(procedure: Procedure) -> list[Procedure]:
 def write(derived: Derived) -> Text:
     """Write the module of a derived function; its entry has the name `ENTRY`."""
     procedures = reachable(derived.procedure)
-    used: set[str] = {ENTRY}
+    used: set[str] = {ENTRY, *TAKEN}
     objects: dict[str, Any] = {}
     outers: dict[int, str] = {}
     for each in procedures:

@@ -66,24 +66,35 @@ def elementwise_source(parameters: Sequence[str], roots: Sequence[Expression], t
         for k, (code, value) in enumerate(zip(results, values, strict=True), start=len(arguments))
     ]
     body = [*loads.values(), *statements, *stores]
+    first = _definitions(lowered, dtype)
     limited = [
         e.args[0]
         for e in postorder(lowered)
-        if isinstance(e, Apply) and _LIMITED.match((e.op.template or "").format(*"xyz"))
+        if isinstance(e, Apply) and _LIMITED.match((e.op.template or "").format(*e.op.params))
     ]
     if not limited:
-        return _PLAIN.format(body=_indented(body, 8))
+        return first + _PLAIN.format(body=_indented(body, 8))
     needed = frozenset().union(*map(reads, (e for e in limited if isinstance(e, Symbol))))
     statements, values = _statements(limited, dtype)
     check = [line for name, line in loads.items() if name in needed]
     check += statements
     check += [f"large |= fabs({value}) > LIMIT_{dtype}" for value in dict.fromkeys(values)]
     unlimited = _UNLIMITED.format(dtype=dtype)
-    return _IN_BLOCKS.format(
+    return first + _IN_BLOCKS.format(
         careful=_indented([_LIMITED.sub(unlimited, line) for line in body], 8),
         check=_indented(check, 12),
         body=_indented(body, 12),
     )
+
+
+def _definitions(roots: Sequence[Expression], dtype: str) -> str:
+    """The text of all functions that expressions call and that are not known to every kernel."""
+    texts = [
+        e.op.definitions(dtype)
+        for e in postorder(roots)
+        if isinstance(e, Apply) and e.op.definitions is not None
+    ]
+    return "".join(f"{text}\n" for text in dict.fromkeys(texts))
 
 
 def _indented(lines: Sequence[str], columns: int) -> str:

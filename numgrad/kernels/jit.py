@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "by_dtype",
+    "called",
     "compile_functions",
     "compile_loop",
     "f4",
@@ -42,6 +43,9 @@ _FLAGS = {"error_model": "numpy"}
 # times as long to compile for no gain. Nobody else calls them.
 _INLINED = {"forceinline": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True, **_FLAGS}
 inline = numba.njit(**_INLINED)
+
+# The same for functions that call themselves.
+called = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **_FLAGS)
 
 _SCALARS = {types.float64: np.float64, types.float32: np.float32}
 
