@@ -145,7 +145,11 @@ def test_named_tuples_are_parameters():
 
 REFUSED = {
     "a result that is no number": (lambda: ng.grad(powers)(2.0, 3), TypeError, "one float"),
-    "too few arguments": (lambda: ng.grad(simulate)(THETA), TypeError, r"\(theta, steps\), got 1"),
+    "too few arguments": (
+        lambda: ng.grad(simulate)(THETA),
+        TypeError,
+        "argument: 'steps'",
+    ),
     "an integer": (lambda: ng.grad(product)(3, 2.0), TypeError, "float"),
     "an option": (lambda: ng.jacobian(powers, has_aux=True), TypeError, "no option has_aux"),
 }

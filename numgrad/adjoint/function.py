@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from numgrad.adjoint import calls, interpreter, source, tensors, writing
+from numgrad.adjoint import binding, calls, interpreter, listing, source, tensors, writing
 from numgrad.adjoint.fronts import Front, Shape, Static, leaves, shape_of
 from numgrad.adjoint.lowering import Entry, Program
 from numgrad.adjoint.signature import shape_of_value
 
 if TYPE_CHECKING:
     import ast
-    from collections.abc import Callable, Sequence
+    import inspect
+    from collections.abc import Callable, Mapping, Sequence
 
     from numgrad.adjoint.lowering import Lowering
     from numgrad.adjoint.writing import Derived
@@ -27,9 +28,29 @@ class Compiled:
     """
 
     name: str
-    # How many arguments it takes, and their names.
-    count: int
-    parameters: list[str]
+    signature: inspect.Signature
+
+    @property
+    def parameters(self) -> list[str]:
+        """The names of its arguments."""
+        return list(self.signature.parameters)
+
+    @property
+    def count(self) -> int:
+        """How many arguments it takes."""
+        return len(self.signature.parameters)
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        return self.signature
+
+    def bound(self, args: Sequence[Any], keywords: Mapping[str, Any]) -> tuple[Any, ...]:
+        """All arguments by position, also those given by keyword and by default.
+
+        Raises:
+            TypeError: one is missing, unknown, or given twice.
+        """
+        return binding.bound(self.signature, self.name, args, keywords)
 
     def derive(self, shapes: tuple[Shape, ...], groups: tuple[int, ...] | None) -> Derived:
         """The procedure for arguments of these types."""
@@ -44,18 +65,28 @@ class Compiled:
         return functools.cache(self.derive)
 
     @functools.cached_property
+    def seen(self) -> dict[tuple[Shape, ...], None]:
+        """The types that there is code for so far, in the order of their first use."""
+        return {}
+
+    @functools.cached_property
     def _compiled(self) -> Callable[[tuple[Shape, ...]], Any]:
         def load(shapes: tuple[Shape, ...]) -> Any:
             from numgrad.adjoint import runtime
 
             text = writing.write(self._derive(shapes))
+            self.seen[shapes] = None
             return runtime.load(text)
 
         return functools.cache(load)
 
     @functools.cached_property
     def _interpreted(self) -> Callable[[tuple[Shape, ...]], Any]:
-        return functools.cache(lambda shapes: interpreter.load(writing.write(self._derive(shapes))))
+        def load(shapes: tuple[Shape, ...]) -> Any:
+            self.seen[shapes] = None
+            return interpreter.load(writing.write(self._derive(shapes)))
+
+        return functools.cache(load)
 
     def derived(self, shapes: tuple[Shape, ...]) -> Derived:
         """The procedure for arguments of these types, and the type of its result."""
@@ -72,17 +103,29 @@ class Compiled:
         given = [a for a, s in zip(args, shapes, strict=True) if not isinstance(s, Static)]
         return load(shapes)(*given)
 
-    def source(self, *args: Any) -> str:
-        """The text of the code for arguments like these."""
-        shapes = [shape_of_value(a, self.name, k) for k, a in enumerate(args)]
-        return writing.readable(writing.write(self._derive(shapes)))
+    def source(self, *args: Any, **keywords: Any) -> str:
+        """The text of the generated code, as Python that can be read.
+
+        For arguments like these, which may also be types of Numba; without any, for all types that
+        it has been compiled for so far.
+
+        Raises:
+            TypeError: there are no arguments and it has not been compiled; or they do not fit.
+        """
+        args = listing.unfolded(args, keywords)
+        if args or keywords or not self.count:
+            choices = [listing.shapes_of(self.bound(args, keywords), self.name)]
+        else:
+            choices = list(self.seen)
+        name = f"{self.name}.source"
+        return listing.listing(name, self.parameters, self._derive, choices)
 
     @functools.cached_property
     def dispatcher(self) -> Any:
         """The Numba function."""
         from numgrad.adjoint import runtime
 
-        return runtime.numba_function(lambda shapes: self._compiled(tuple(shapes)), self.count)
+        return runtime.numba_function(lambda shapes: self._compiled(tuple(shapes)), self.signature)
 
     @property
     def _numba_type_(self) -> Any:
@@ -96,9 +139,20 @@ class Compiled:
         """Read a call of it within code that is differentiated."""
         from numgrad.adjoint import expressions
 
-        if keywords:
-            lo.refuse(node, f"{self.name}() takes no keywords here", "pass arguments by position")
-        made = [expressions.made(lo, a) for a in args]
+        defaults = {
+            p.name: expressions.static(p.default)
+            for p in self.signature.parameters.values()
+            if p.default is not p.empty
+        }
+        try:
+            given = self.signature.bind_partial(*args, **keywords).arguments
+            missing = [n for n in self.parameters if n not in given and n not in defaults]
+        except TypeError as error:
+            lo.refuse(node, f"{self.name}{self.signature} {error}", "pass its arguments")
+        if missing:
+            lo.refuse(node, f"{self.name}() misses its argument {missing[0]!r}", "pass it")
+        fronts = [given[n] if n in given else defaults[n] for n in self.parameters]
+        made = [expressions.made(lo, a) for a in fronts]
         flat = [leaf for a in made for leaf in leaves(a)]
         derived = self.derived_once(tuple(shape_of(a) for a in made), calls.grouped(lo, flat))
         for k in derived.procedure.writes:
@@ -111,6 +165,8 @@ class Function:
 
     It behaves as what `numba.njit` gives: call it from Python or from compiled code.
     """
+
+    __name__: str
 
     def __init__(self, function: Callable[..., Any], options: dict[str, Any]) -> None:
         functools.update_wrapper(self, function)
@@ -135,9 +191,22 @@ class Function:
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
         """Call the compiled function."""
-        if tensors.holds_tensor(args):
-            return tensors.call(self, args)
+        if tensors.holds_tensor((*args, *keywords.values())):
+            return tensors.call(self, self.bound(args, keywords))
         return self.plain(*args, **keywords)
+
+    @functools.cached_property
+    def signature(self) -> inspect.Signature:
+        """Its parameters, with their defaults."""
+        return binding.signature_of(self.py_func)
+
+    def bound(self, args: Sequence[Any], keywords: Mapping[str, Any]) -> tuple[Any, ...]:
+        """All arguments by position, also those given by keyword and by default.
+
+        Raises:
+            TypeError: one is missing, unknown, or given twice.
+        """
+        return binding.bound(self.signature, self.__name__, args, keywords)
 
     def plain(self, *args: Any, **keywords: Any) -> Any:
         """Call with plain numbers and arrays."""
@@ -149,12 +218,39 @@ class Function:
         """The procedure for arguments of these types, and the type of its result."""
         return derived_for(self.py_func, shapes)
 
-    def adjoint_source(self, *args: Any) -> str:
-        """The generated gradient, as Python text, for arguments like these."""
-        from numgrad.adjoint import grad
+    def adjoint_source(self, *args: Any, **keywords: Any) -> str:
+        """The text of the generated gradient, as Python that can be read.
 
-        text: str = grad(self, argnums=None).source(*args)
-        return text
+        The gradient is that by all arguments of floats; of a function whose result is not one
+        float it is the product of a seed with the Jacobian. For arguments like these, which may
+        also be types of Numba; without any, for all types that the function has been compiled for
+        so far. `grad(f).source()` and its kin give the text of one transform.
+
+        Raises:
+            TypeError: there are no arguments and it has not been compiled; or they do not fit.
+            LanguageError: it uses what cannot be differentiated.
+        """
+        name = self.__name__
+        args = listing.unfolded(args, keywords)
+        if args or keywords or not self.signature.parameters:
+            choices = [listing.shapes_of(self.bound(args, keywords), name)]
+        else:
+            choices = list(self.seen)
+        parameters = list(self.signature.parameters)
+        return listing.listing(f"{name}.adjoint_source", parameters, self._adjoint, choices)
+
+    @property
+    def seen(self) -> dict[tuple[Shape, ...], None]:
+        """The types that it has been compiled for so far."""
+        if "dispatcher" not in self.__dict__:
+            return {}
+        return {listing.shapes_of(s, self.__name__): None for s in self.dispatcher.signatures}
+
+    def _adjoint(self, shapes: tuple[Shape, ...]) -> Derived:
+        """The derivative by everything that has one."""
+        from numgrad.adjoint.transforms import adjoint
+
+        return adjoint(self, shapes)
 
 
 def entry_for(function: Any, shapes: Sequence[Shape], groups: Any = None) -> Entry:

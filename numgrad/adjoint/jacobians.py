@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 from numgrad.adjoint import derive
+from numgrad.adjoint.binding import behind
 from numgrad.adjoint.builder import Builder, number
 from numgrad.adjoint.clean import clean
 from numgrad.adjoint.forward import tangent
@@ -30,8 +32,7 @@ class Directional(Transformed):
 
     def __init__(self, f: Any) -> None:
         super().__init__(f, None)
-        self.count = 2
-        self.parameters = ["primals", "tangents"]
+        self.signature = behind("primals", behind("tangents", inspect.Signature()))
 
     def derive(self, shapes: tuple[Shape, ...], groups: tuple[int, ...] | None) -> Derived:
         """One procedure with tangents."""

@@ -107,13 +107,14 @@ class Entry:
 
     def hints(self, read: source.Source) -> list[str]:
         """Names for the parameters."""
-        if len(read.parameters) != len(self.shapes):
+        most = len(read.parameters)
+        if not most - len(read.function.__defaults__ or ()) <= len(self.shapes) <= most:
             raise TypeError(
                 f"{read.name}() takes the arguments ({', '.join(read.parameters)}), got"
-                f" {len(self.shapes)}: pass all of them, by position."
+                f" {len(self.shapes)}: pass all that have no default."
             )
         out: list[str] = []
-        for name, shape in zip(read.parameters, self.shapes, strict=True):
+        for name, shape in zip(read.parameters, self.shapes, strict=False):
             parts = flatten(shape)
             fields = getattr(getattr(shape, "cls", None), "_fields", None)
             if isinstance(shape, TupleType):

@@ -21,7 +21,7 @@ from numgrad.adjoint import arena as arenas
 from numgrad.adjoint import disk
 from numgrad.adjoint.fronts import Shape, Static, TupleType
 from numgrad.adjoint.ir import B1, F4, F8, I8, Array
-from numgrad.adjoint.signature import code_of_dtype
+from numgrad.adjoint.signature import code_of_dtype, shape_of_value
 from numgrad.kernels import build, intrinsics, scalar
 from numgrad.kernels.jit import f8, inline
 from numgrad.kernels.vecmath import trigonometric
@@ -204,6 +204,9 @@ def load(text: Any) -> Any:
     return names["entry"]
 
 
+Untyped = numba.core.errors.TypingError
+
+
 def shape_of_type(kind: Any) -> Shape:
     """The type in the language of a type of Numba."""
     if isinstance(kind, types.Array):
@@ -222,39 +225,49 @@ def shape_of_type(kind: Any) -> Shape:
         )
     if isinstance(kind, types.Dispatcher):
         return Static(kind.dispatcher)
-    if isinstance(kind, (types.NoneType, types.Omitted)):
-        return Static(getattr(kind, "value", None))
+    if isinstance(kind, types.NoneType):
+        return Static(None)
+    if isinstance(kind, types.Omitted):
+        return shape_of_value(kind.value, "a default", 0)
     if isinstance(kind, types.StringLiteral):
         return Static(kind.literal_value)
-    raise numba.core.errors.TypingError(
+    raise Untyped(
         f"numgrad differentiates with numbers, arrays, tuples and compiled functions, got {kind}"
     )
 
 
-def numba_function(load_for: Any, count: int) -> Any:
+def numba_function(load_for: Any, signature: Any) -> Any:
     """A Numba function that asks `load_for(shapes)` for its code when its types are known."""
-
-    def stub(*args: Any) -> Any:
-        raise NotImplementedError
-
-    names = [f"a{k}" for k in range(count)]
+    names = list(signature.parameters)
     arguments = ", ".join(names)
+    found: dict[str, Any] = {}
 
     def typed(*args: Any) -> Any:
+        # Defaults are arguments like others: constants in the code that calls.
+        given = [f"default_{k}" if isinstance(a, types.Omitted) else names[k]
+                 for k, a in enumerate(args)]  # fmt: skip
+        values = {
+            f"default_{k}": a.value for k, a in enumerate(args) if isinstance(a, types.Omitted)
+        }
         shapes = [shape_of_type(a) for a in args]
-        used = [n for n, s in zip(names, shapes, strict=False) if not isinstance(s, Static)]
-        found = {"target": load_for(shapes)}
-        all_names = ", ".join(names[: len(args)])
-        text = f"def run({all_names}):\n    return target({', '.join(used)})"
-        exec(text, found)
-        return found["run"]
+        used = [n for n, s in zip(given, shapes, strict=True) if not isinstance(s, Static)]
+        inside = {"target": load_for(shapes), **values}
+        exec(f"def run({arguments}):\n    return target({', '.join(used)})", inside)
+        return inside["run"]
 
-    overload_for: dict[str, Any] = {"typed": typed}
-    exec(f"def choose({arguments}):\n    return typed({arguments})", overload_for)
-    exec(f"def stub({arguments}):\n    raise NotImplementedError", overload_for)
-    overload(overload_for["stub"], strict=False)(overload_for["choose"])
-    exec(f"def call({arguments}):\n    return stub({arguments})", overload_for)
-    return numba.njit(**FLAGS)(overload_for["call"])
+    found["typed"] = typed
+    exec(f"def choose({arguments}):\n    return typed({arguments})", found)
+    exec(f"def stub({arguments}):\n    raise NotImplementedError", found)
+    overload(found["stub"], strict=False)(found["choose"])
+    with_defaults = []
+    for name, parameter in signature.parameters.items():
+        if parameter.default is parameter.empty:
+            with_defaults.append(name)
+        else:
+            found[f"default_of_{name}"] = parameter.default
+            with_defaults.append(f"{name}=default_of_{name}")
+    exec(f"def call({', '.join(with_defaults)}):\n    return stub({arguments})", found)
+    return numba.njit(**FLAGS)(found["call"])
 
 
 def lifted_type(function: Any, count: int) -> Any:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from numgrad.adjoint import derive, tensors
+from numgrad.adjoint.binding import behind, signature_of
 from numgrad.adjoint.fronts import Shape, Static, TupleType
 from numgrad.adjoint.function import Compiled, derived_for, python_function
 from numgrad.adjoint.ir import F8, Array, Scalar
 from numgrad.adjoint.signature import floats
-from numgrad.adjoint.source import read
 from numgrad.adjoint.writing import Derived
 
 if TYPE_CHECKING:
@@ -25,11 +25,10 @@ class Transformed(Compiled):
     def __init__(self, f: Any, argnums: Argnums) -> None:
         self.function: Any
         if isinstance(f, Compiled):
-            self.function, self.parameters = f, list(f.parameters)
+            self.function, self.signature = f, f.signature
         else:
             self.function = python_function(f)
-            self.parameters = read(self.function).parameters
-        self.count = len(self.parameters)
+            self.signature = signature_of(self.function)
         self.argnums = argnums
         self.__name__ = self.name = f"{self.function.__name__}_{type(self).__name__.lower()}"
         self.__doc__ = f"The {self.name}."
@@ -41,16 +40,6 @@ class Transformed(Compiled):
         """Call with numbers and arrays."""
         args = self.bound(args, keywords)
         return tensors.call(self, args) if tensors.holds_tensor(args) else self.run(*args)
-
-    def bound(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, ...]:
-        """The arguments by position."""
-        if not keywords:
-            return args
-        rest = self.parameters[len(args) :]
-        given = [n for n in rest if n in keywords]
-        if len(given) != len(keywords) or given != rest[: len(given)]:
-            raise TypeError(f"{self.function.__name__}() got arguments {sorted(keywords)}.")
-        return (*args, *(keywords[n] for n in given))
 
     def wrt(self, shapes: Sequence[Shape]) -> tuple[int, ...]:
         """The arguments that are differentiated, by position.
@@ -155,8 +144,7 @@ class Pullback(Transformed):
     def __init__(self, f: Any, argnums: Argnums, *, value: bool = True) -> None:
         super().__init__(f, argnums)
         self.value = value
-        self.count += 1
-        self.parameters = ["seed", *self.parameters]
+        self.signature = behind("seed", self.signature)
 
     def derive(self, shapes: tuple[Shape, ...], groups: tuple[int, ...] | None) -> Derived:
         """Both ways in one procedure, with seeds as parameters."""
@@ -212,3 +200,20 @@ def check_seed(name: str, wanted: Shape, seed: Shape) -> None:
         f"the seed for {name}() has to be like its result, {describe(wanted)}, got"
         f" {describe(seed)}: pass floats and arrays of the result's shape."
     )
+
+
+def adjoint(f: Any, shapes: tuple[Shape, ...]) -> Derived:
+    """The gradient by all arguments of floats; of other results than one float, with seeds.
+
+    Raises:
+        TypeError: there is no float among the arguments, or among the results.
+    """
+    name = f.__name__
+    if not any(any(floats(s)) for s in shapes):
+        raise TypeError(f"{name}() has no argument of floats: there is nothing to differentiate.")
+    result = derived_for(python_function(f), shapes).result
+    if not any(floats(result)):
+        raise TypeError(f"{name}() gives {describe(result)}: only floats can be differentiated.")
+    if isinstance(result, Scalar):
+        return Gradient(f, None, value=False, has_aux=False).derived_once(shapes, None)
+    return Pullback(f, None).derived_once((derivative_shape(result), *shapes), None)

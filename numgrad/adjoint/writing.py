@@ -75,9 +75,11 @@ def write(derived: Derived) -> Text:
 
 
 def _entry(derived: Derived, objects: dict[str, Any]) -> str:
-    names = [f"a{k}" for k in range(len(derived.arguments))]
+    # What is no number or array is known while the code is written, and not passed.
+    given = [s for s in derived.arguments if not isinstance(s, Static)]
+    names = [f"a{k}" for k in range(len(given))]
     flat: list[str] = []
-    for name, shape in zip(names, derived.arguments, strict=True):
+    for name, shape in zip(names, given, strict=True):
         flat += _flatten(name, shape)
     count = len(derived.procedure.results)
     results = [f"r{k}" for k in range(count)]
