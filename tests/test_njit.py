@@ -46,6 +46,13 @@ def known_to_numba(x, y):
     return np.sin(x) * y
 
 
+@ng.njit
+def squared_up_to(x, most):
+    while x * x < most:
+        x = x * x + 1.0
+    return x
+
+
 def differences(f, x, h=1e-6):
     columns = [(f(x + h * e) - f(x - h * e)) / (2 * h) for e in np.eye(len(x))]
     return np.stack(columns, -1)
@@ -68,6 +75,10 @@ ANSWERS = {
     "jacrev": (lambda: ng.func.jacrev(simulate)(THETA, 100), GRADIENT),
     "hessian": (lambda: ng.hessian(simulate)(THETA, 100), HESSIAN),
     "grad of grad": (lambda: ng.grad(ng.grad(product))(3.0, 2.0), 4.0),
+    "a condition computed in the body, too": (
+        lambda: ng.grad(squared_up_to)(1.5, 100.0),
+        4 * 1.5 * (1.5**2 + 1),
+    ),
     "a function of numba.njit": (lambda: ng.grad(known_to_numba)(0.5, 2.0), 2 * np.cos(0.5)),
 }
 

@@ -111,6 +111,7 @@ class Cloner:
             self.new(stmt.trips),
             stmt.parallel,
             stmt.backward,
+            stmt.independent,
         )
 
 

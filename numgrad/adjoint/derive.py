@@ -9,6 +9,7 @@ from numgrad.adjoint.activity import Activity, Memory, floating
 from numgrad.adjoint.builder import NOTHING, Builder, number
 from numgrad.adjoint.clean import clean
 from numgrad.adjoint.ir import F8, Alloc, Array, Block, Const, Procedure, Scalar, Value, Var, walk
+from numgrad.adjoint.jamming import jam
 from numgrad.adjoint.memory import lay_out, nest
 from numgrad.adjoint.reverse import Reverse
 from numgrad.adjoint.simplify import tidy
@@ -129,6 +130,7 @@ def _run(
     reverse.given_shadows = set(shadows)
     reverse.arenas = {s.out for s in walk(procedure.body) if isinstance(s, Alloc) and s.arena}
     reverse.root.shadows.update(shadows)
+    reverse.seeds = {seed for _, seed in seeds}
     builder = reverse.builder
     for result, seed in seeds:
         if isinstance(result.type, Array):
@@ -207,6 +209,7 @@ def gradient(
     clean(out)
     tidy(out)
     clean(out)
+    jam(out)
     return out
 
 

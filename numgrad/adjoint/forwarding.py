@@ -77,9 +77,9 @@ class _Forwarding:
                 self.forget(_written(stmt, self.memory), known)
             case Loop():
                 self.forget(_written(stmt, self.memory), known)
-                inside = dict(known)
-                self.block(stmt.head, inside)
-                self.block(stmt.body, inside)
+                # Derivatives do not go through the head: the body computes anew what they need.
+                self.block(stmt.head, dict(known))
+                self.block(stmt.body, dict(known))
             case Alloc():
                 pass
         return False

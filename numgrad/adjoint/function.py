@@ -9,6 +9,7 @@ import numpy as np
 
 from numgrad.adjoint import binding, calls, interpreter, listing, source, tensors, writing
 from numgrad.adjoint.fronts import Front, Shape, Static, leaves, shape_of
+from numgrad.adjoint.ir import Array, Scalar
 from numgrad.adjoint.lowering import Entry, Program
 from numgrad.adjoint.signature import shape_of_value
 
@@ -96,12 +97,28 @@ class Compiled:
         """Call with plain numbers and arrays."""
         return self.run(*args)
 
+    @functools.cached_property
+    def _entries(self) -> dict[tuple[Any, ...], Any]:
+        """Compiled code by what tells types of numbers and arrays apart, and is quick to get."""
+        return {}
+
     def run(self, *args: Any) -> Any:
         """Call with plain numbers and arrays."""
+        entry = self.ready(args)
+        if entry is not None:
+            return entry(*args)
         shapes = tuple(shape_of_value(a, self.name, k) for k, a in enumerate(args))
-        load = self._interpreted if interpreter.is_active() else self._compiled
         given = [a for a, s in zip(args, shapes, strict=True) if not isinstance(s, Static)]
-        return load(shapes)(*given)
+        if interpreter.is_active():
+            return self._interpreted(shapes)(*given)
+        entry = self._compiled(shapes)
+        if all(isinstance(s, (Scalar, Array)) for s in shapes):
+            self._entries[_kinds(args)] = entry
+        return entry(*given)
+
+    def ready(self, args: tuple[Any, ...]) -> Any:
+        """The compiled code for arguments, where it has been called with such before."""
+        return None if interpreter.is_active() else self._entries.get(_kinds(args))
 
     def source(self, *args: Any, **keywords: Any) -> str:
         """The text of the generated code, as Python that can be read.
@@ -158,6 +175,11 @@ class Compiled:
         for k in derived.procedure.writes:
             lo.write(flat[k], node)  # type: ignore[arg-type]
         return calls.append_call(lo, derived.procedure, flat, derived.result)
+
+
+def _kinds(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """What tells the types of numbers and arrays apart."""
+    return tuple([(a.dtype, a.ndim) if type(a) is np.ndarray else type(a) for a in args])
 
 
 class Function:

@@ -206,6 +206,8 @@ class Loop:
     parallel: bool = False
     # Whether it undoes another loop and so has to run against its order.
     backward: bool = False
+    # Whether iterations have nothing in common but numbers and elements that they add to.
+    independent: bool = False
 
 
 @dataclass(eq=False, slots=True)

@@ -69,13 +69,13 @@ class Reverse:
         self.builder = Builder()
         self.adjoints: dict[Var, Value] = {}
         self.scopes: dict[Var, Scope] = {}
-        self.snapshots: dict[Any, Any] = {}
-        self.from_snapshot: dict[Load, Any] = {}
         self.parents: dict[int, Stmt] = {}
         self.blocks: dict[int, Block] = {}
         self.positions: dict[int, int] = {}
         self.writes: dict[Var, list[int]] = {}
         self.sizes: dict[Var, tuple[Value, ...]] = {}
+        # Arrays of the outermost block whose shadows are made with them, on the way there.
+        self.early: set[Var] = set()
         self.root = Scope(procedure.body.stmts, procedure.params, None)
         self.root.at_hand = joint
         self.index(procedure.body, None)
@@ -140,8 +140,6 @@ class Reverse:
 
     def reloadable(self, load: Load) -> bool:
         """Whether an element can be loaded again."""
-        if load in self.from_snapshot:
-            return True
         root = self.memory.root(load.array)
         if load.slot is not None or not self.kept(load.array):
             return False
@@ -154,8 +152,7 @@ class Reverse:
             case Compute():
                 return Compute(out, stmt.op, tuple(map(self.value, stmt.args)))
             case Load():
-                array: Any = self.from_snapshot.get(stmt) or self.value(stmt.array)
-                return Load(out, array, tuple(map(self.value, stmt.index)))
+                return Load(out, self.value(stmt.array), tuple(map(self.value, stmt.index)))  # type: ignore[arg-type]
             case View():
                 return View(out, self.value(stmt.array), stmt.kind, self.items(stmt))  # type: ignore[arg-type]
             case Outer():
@@ -241,14 +238,7 @@ class Reverse:
 
     def block(self, block: Block, forward: Block) -> None:
         """Write the way back of a block into the current one, and the way there into `forward`."""
-        parts: list[list[Stmt]] = []
-        for stmt in reversed(block.stmts):
-            start = len(self.builder.block.stmts)
-            there = self.stmt(stmt)
-            for push, pop in self.snapshots.pop(id(stmt), ()):
-                there.extend(push)
-                self.builder.block.stmts[start:start] = pop
-            parts.append(there)
+        parts = [self.stmt(stmt) for stmt in reversed(block.stmts)]
         for part in reversed(parts):
             forward.stmts += part
 
@@ -256,6 +246,7 @@ class Reverse:
         """Write what restores a scope at `place` of the current block, and what saves it."""
         saved, slots, lines = Restorer(self, scope).run()
         start: list[Stmt] = []
+        self.make_early(scope, forward)
         for array, sizes in self.sizes.items():
             if self.scope_of(array) is scope:
                 at = next(k for k, s in enumerate(forward.stmts) if array in defined(s))
@@ -270,6 +261,12 @@ class Reverse:
             forward.stmts.append(Push(saved, slots, scope.frame))
             start.append(Pop(outs, slots, scope.frame))
         self.builder.block.stmts[place:place] = [*start, *lines]
+
+    def make_early(self, scope: Scope, forward: Block) -> None:
+        """Make the shadows that the way there adds to beside their arrays."""
+        for array in scope.shadows.keys() & self.early:
+            at = next(k for k, s in enumerate(forward.stmts) if array in defined(s))
+            forward.stmts[at + 1 : at + 1] = self.make_shadow(array, scope)
 
     # --- statements -----------------------------------------------------------------------
 
@@ -379,6 +376,8 @@ class Reverse:
     # --- set by whoever runs it -----------------------------------------------------------
 
     current: Scope
+    # What the derivatives to results are given as.
+    seeds: set[Any]
     given_shadows: set[Var]
     arenas: set[Var]
 

@@ -21,6 +21,7 @@ from numgrad.adjoint.ir import (
     free_values,
     walk,
 )
+from numgrad.adjoint.together import Together
 
 if TYPE_CHECKING:
     from numgrad.adjoint.reverse import Reverse
@@ -29,6 +30,24 @@ if TYPE_CHECKING:
 
 def loop(reverse: Reverse, stmt: Loop) -> list[Stmt]:
     """Write the way back of a loop."""
+    inside = {
+        v
+        for b in (stmt.head, stmt.body)
+        for s in walk(b)
+        for v in (*defined(s), *((p.inner for p in s.phis) if isinstance(s, Loop) else ()))
+    } | {p.inner for p in stmt.phis}
+    candidates = [
+        v
+        for v in dict.fromkeys(free_values(stmt))
+        if isinstance(v, Var)
+        and v not in inside
+        and not isinstance(v.type, Array)
+        and reverse.activity.active(v)
+        and v not in {p.out for p in stmt.phis}
+    ]
+    both = Together(reverse, stmt, candidates)
+    if both.possible():
+        return both.write()
     head = copied(stmt.head)
     there = Loop(
         stmt.index,
@@ -42,28 +61,12 @@ def loop(reverse: Reverse, stmt: Loop) -> list[Stmt]:
         stmt.parallel,
     )
     builder, before = reverse.builder, reverse.adjoints
-    inners = {p.inner for p in stmt.phis}
     phis = [
         p for p in stmt.phis if reverse.activity.active(p.inner) or reverse.activity.active(p.out)
     ]
     inits = [before.pop(p.out, NOTHING) for p in phis]
     given = [*(p.inner for p in stmt.phis), *([stmt.index] if stmt.index else [])]
     scope = reverse.enter([*stmt.head.stmts, *stmt.body.stmts], given, reverse.current)
-    inside = {
-        v
-        for b in (stmt.head, stmt.body)
-        for s in walk(b)
-        for v in (*defined(s), *((p.inner for p in s.phis) if isinstance(s, Loop) else ()))
-    } | inners
-    candidates = [
-        v
-        for v in dict.fromkeys(free_values(stmt))
-        if isinstance(v, Var)
-        and v not in inside
-        and not isinstance(v.type, Array)
-        and reverse.activity.active(v)
-        and v not in {p.out for p in stmt.phis}
-    ]
     back_head = builder.child()
     with builder.inside(back_head):
         back_body = builder.child()

@@ -159,10 +159,8 @@ class Restorer:
                 self.computed.add(each)
                 self.name(each)
                 stmt = self.scope.definer[each]
-                held = isinstance(stmt, Load) and stmt in self.reverse.from_snapshot
                 for value in operands(stmt):
-                    if not (held and value is stmt.array):  # type: ignore[union-attr]
-                        self.reverse.value(value)
+                    self.reverse.value(value)
         else:
             self.saved[var] = object()
 
@@ -217,6 +215,6 @@ class Restorer:
         for var in sorted({*self.computed, *scope.shadows}, key=scope.order.__getitem__):
             if var in self.computed:
                 lines.append(self.reverse.again(scope.definer[var], scope.demanded[var]))
-            if var in scope.shadows:
+            if var in scope.shadows and var not in self.reverse.early:
                 lines += self.reverse.make_shadow(var, scope)
         return saved, [self.saved[v] for v in saved], lines

@@ -38,6 +38,9 @@ class Transformed(Compiled):
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
         """Call with numbers and arrays."""
+        entry = None if keywords else self.ready(args)
+        if entry is not None:
+            return entry(*args)
         args = self.bound(args, keywords)
         return tensors.call(self, args) if tensors.holds_tensor(args) else self.run(*args)
 
