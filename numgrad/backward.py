@@ -155,72 +155,77 @@ class Walk:
         strict = modes().strict_ieee
         gradients: Any
         pairs: Any
-        while ready:
-            node = ready.pop()
-            plan = node.plan
-            g = pending.pop(node, None)
-            own = node in owned
-            if plan.outputs > 1:
-                rest = [pending.pop((node, k), None) for k in range(1, plan.outputs)]
-                g = None if g is None and not any(r is not None for r in rest) else (g, *rest)
-                own = False
-            if wanted is not None or node.extra is not None:
-                g, plan = self.arrive(node, g, own)
-                own = False
-                if pulled is not None and node not in pulled:
-                    continue
-            edges = node.edges
-            single = plan.single
-            if g is None:
-                pairs = [(edge, None) for edge in edges]
-            elif recorded:
-                gradients = plan.pull_recorded(node, g)
-                if node.shapes is not None:
-                    gradients = fitted(gradients, node, recorded=True)
-                pairs = zip(edges, gradients)  # noqa: B905 - the hot loop
-            elif single is not None:
-                value = plan.pull_strict(node, g, own) if strict else plan.pull(node, g, own)
-                if node.shapes is not None and value is not None:
-                    value = fit(value, *node.shapes[single])
-                gradients = (value,)
-                pairs = ((edges[single], value),)
-            else:
-                gradients = (plan.pull_strict if strict else plan.pull)(node, g, own)
-                if node.shapes is not None:
-                    gradients = fitted(gradients, node, recorded=False)
-                pairs = zip(edges, gradients)  # noqa: B905 - the hot loop
-            for edge, value in pairs:
-                if edge is None:
-                    continue
-                if type(edge) is Tensor:
-                    if value is not None and (wanted is None or edge in wanted):
+        try:
+            while ready:
+                node = ready.pop()
+                plan = node.plan
+                g = pending.pop(node, None)
+                own = node in owned
+                if plan.outputs > 1:
+                    rest = [pending.pop((node, k), None) for k in range(1, plan.outputs)]
+                    g = None if g is None and not any(r is not None for r in rest) else (g, *rest)
+                    own = False
+                if wanted is not None or node.extra is not None:
+                    g, plan = self.arrive(node, g, own)
+                    own = False
+                    if pulled is not None and node not in pulled:
+                        continue
+                edges = node.edges
+                single = plan.single
+                if g is None:
+                    pairs = [(edge, None) for edge in edges]
+                elif recorded:
+                    gradients = plan.pull_recorded(node, g)
+                    if node.shapes is not None:
+                        gradients = fitted(gradients, node, recorded=True)
+                    pairs = zip(edges, gradients)  # noqa: B905 - the hot loop
+                elif single is not None:
+                    value = plan.pull_strict(node, g, own) if strict else plan.pull(node, g, own)
+                    if node.shapes is not None and value is not None:
+                        value = fit(value, *node.shapes[single])
+                    gradients = (value,)
+                    pairs = ((edges[single], value),)
+                else:
+                    gradients = (plan.pull_strict if strict else plan.pull)(node, g, own)
+                    if node.shapes is not None:
+                        gradients = fitted(gradients, node, recorded=False)
+                    pairs = zip(edges, gradients)  # noqa: B905 - the hot loop
+                for edge, value in pairs:
+                    if edge is None:
+                        continue
+                    if type(edge) is Tensor:
+                        if value is not None and (wanted is None or edge in wanted):
+                            if value is g:
+                                fresh = own and single is not None
+                            else:
+                                fresh = plan.gives_fresh or _fresh(value, gradients, node)
+                            self.deliver(edge, value, fresh=fresh)
+                        continue
+                    target: Any = edge.node if type(edge) is Output else edge
+                    if nodes is not None and target not in nodes:
+                        continue
+                    if value is not None:
                         if value is g:
                             fresh = own and single is not None
                         else:
                             fresh = plan.gives_fresh or _fresh(value, gradients, node)
-                        self.deliver(edge, value, fresh=fresh)
-                    continue
-                target: Any = edge.node if type(edge) is Output else edge
-                if nodes is not None and target not in nodes:
-                    continue
-                if value is not None:
-                    if value is g:
-                        fresh = own and single is not None
+                        if target is edge and edge not in pending:
+                            pending[edge] = value
+                            if fresh:
+                                owned.add(edge)
+                        else:
+                            self.deliver(edge, value, fresh=fresh)
+                    left = counts[target] - 1
+                    if left:
+                        counts[target] = left
                     else:
-                        fresh = plan.gives_fresh or _fresh(value, gradients, node)
-                    if target is edge and edge not in pending:
-                        pending[edge] = value
-                        if fresh:
-                            owned.add(edge)
-                    else:
-                        self.deliver(edge, value, fresh=fresh)
-                left = counts[target] - 1
-                if left:
-                    counts[target] = left
-                else:
-                    ready.append(target)
-            if not keep and node.saved:
-                node.saved = None
+                        ready.append(target)
+                if not keep and node.saved:
+                    node.saved = None
+        except Exception:
+            if node.saved is None:  # another walk, which began before this one, was quicker
+                raise_freed(node.name())
+            raise
 
     def deliver(self, edge: Edge, value: Any, *, fresh: bool) -> None:
         """Add a cotangent to what has arrived at the end of an edge."""
@@ -315,12 +320,13 @@ def _key(edge: Any) -> Any:
 
 def _fresh(value: Any, gradients: Any, node: Node) -> bool:
     """Whether an array owns memory that no forward value and no other gradient holds."""
-    if type(value) is not ndarray or value.base is not None:
+    held = node.saved
+    if type(value) is not ndarray or value.base is not None or held is None:
         return False
     holders = 0
     for other in gradients:
         holders += other is value
-    for kept in node.saved or ():
+    for kept in held:
         if kept is value or (type(kept) is Tensor and kept.array is value):
             return False
     return holders == 1

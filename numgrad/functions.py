@@ -166,3 +166,10 @@ softplus = lift(activation.softplus)
 silu = lift(activation.silu)
 gelu = lift(activation.gelu)
 gelu_tanh = lift(activation.gelu_tanh)
+
+# By this name other processes find them, to which they are pickled.
+for _name, _function in tuple(globals().items()):
+    if getattr(_function, "op", None) in REGISTRY.values():
+        _function.__module__ = __name__
+        if globals().get(_function.__qualname__) is not _function:
+            _function.__qualname__ = _name

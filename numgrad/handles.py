@@ -77,9 +77,7 @@ class LeafHooks:
 
 def leaf_hooks(t: Tensor) -> LeafHooks:
     """Return the hooks of a leaf, made now if it has none."""
-    if t._hooks is None:
-        t._hooks = LeafHooks()
-    found: LeafHooks = t._hooks
+    found: LeafHooks = vars(t).setdefault("_hooks", LeafHooks()) if t._hooks is None else t._hooks
     return found
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from numgrad.handles import Hooks, RemovableHandle, leaf_hooks, name_of
 from numgrad.modes import modes, set_modes
-from numgrad.tape import Extra, Node, Output, Plan
+from numgrad.tape import Node, Output, Plan, extra_of
 from numgrad.tensor import Tensor, alias
 
 if TYPE_CHECKING:
@@ -55,11 +55,10 @@ def hooks_of(t: Tensor, name: str) -> Hooks:
     if edge is None:
         return leaf_hooks(t).tensor
     node, number = (edge.node, edge.number) if isinstance(edge, Output) else (edge, 0)
-    if node.extra is None:
-        node.extra = Extra()
-    if node.extra.hooks is None:
-        node.extra.hooks = {}
-    return node.extra.hooks.setdefault(number, Hooks())
+    extra, made = extra_of(node), dict[int, Hooks]()
+    if extra.hooks is None:
+        extra.hooks = made
+    return extra.hooks.setdefault(number, Hooks())
 
 
 def register_hook(self: Tensor, hook: Hook) -> RemovableHandle:

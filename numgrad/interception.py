@@ -10,11 +10,11 @@ nodes, which a walk knows before it pulls the first: it is there that they are c
 from __future__ import annotations
 
 import functools
-import threading
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from numgrad.backward import Walk
+from numgrad.locks import process_lock
 from numgrad.value import OWN, REGISTRY
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Observer(Protocol):
 
 
 # Guards all that follows.
-_lock = threading.RLock()
+_lock = process_lock()
 _observers: list[Observer] = []
 # Eager functions whose code is changed, and their own code.
 _own_code: dict[FunctionType, CodeType] = {}
@@ -168,10 +168,13 @@ class _Watched:
 
         def call(*args: Any) -> Any:
             result = self.calls[name](*args)
-            if vars(plan)[name] is not shown:
-                # It has replaced itself by what it loaded at its first call.
-                self.calls[name] = vars(plan)[name]
-                setattr(plan, name, shown)
+            if vars(plan).get(name) is not shown:
+                with _lock:
+                    # Unless it was restored meanwhile, for walks of other threads, it has replaced
+                    # itself by what it loaded at its first call.
+                    if _watched.get(plan) is self:
+                        self.calls[name] = vars(plan)[name]
+                        setattr(plan, name, shown)
             return result
 
         shown: Call = call

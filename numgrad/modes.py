@@ -36,6 +36,29 @@ modes = _current.get
 set_modes = _current.set
 
 
+# What each context manager that this thread or task is in has to put back: so one that is entered
+# by several of them at a time leaves each as it was.
+_entered: ContextVar[tuple[tuple[object, Any], ...]] = ContextVar("numgrad entered", default=())
+
+
+def entering(manager: object, before: Any) -> None:
+    """Note what a context manager is to put back on leaving."""
+    _entered.set((*_entered.get(), (manager, before)))
+
+
+def leaving(manager: object) -> Any:
+    """Return what was noted when the manager was entered last, and forget it.
+
+    None where that was in another thread or task, as for a generator that is closed elsewhere.
+    """
+    entered = _entered.get()
+    for k in range(len(entered) - 1, -1, -1):
+        if entered[k][0] is manager:
+            _entered.set(entered[:k] + entered[k + 1 :])
+            return entered[k][1]
+    return None
+
+
 @functools.cache
 def walking(before: Modes, recorded: bool) -> Modes:
     """Modes of a walk back through the tape."""

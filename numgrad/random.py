@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from numgrad import dtypes
 from numgrad.batched import batched
 from numgrad.creation import factory, shape_of
+from numgrad.locks import process_lock
 from numgrad.modes import transforms
 from numgrad.record import as_tensor
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numgrad.tensor import Tensor
 
 _generator = np.random.default_rng()
-_lock = threading.Lock()
+_lock = process_lock()
 
 
 def manual_seed(seed: int) -> np.random.Generator:

@@ -7,13 +7,13 @@ says so in its `Extra`, and is pulled through a stand-in with the values unpacke
 
 from __future__ import annotations
 
-import threading
 import weakref
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from numgrad.locks import process_lock
 from numgrad.modes import modes, set_modes, transforms
 from numgrad.tape import INFERENCE, Counter, Extra, Node, Plan, raise_inference
 from numgrad.tensor import Tensor, alias
@@ -50,45 +50,64 @@ class Packer:
                     each.check_version(node)
 
 
-_packers: ContextVar[tuple[Packer, ...]] = ContextVar("numgrad packers", default=())
-packers = _packers.get
-set_packers = _packers.set
+class _Held:
+    """A packer in force. It lives as long as some thread or task has it among its own."""
 
-_lock = threading.Lock()
-_packing = 0
+    __slots__ = ("__weakref__", "packer")
+
+    def __init__(self, packer: Packer) -> None:
+        self.packer = packer
+
+
+_stack: ContextVar[tuple[_Held, ...]] = ContextVar("numgrad packers", default=())
+
+_lock = process_lock()
+_held: set[weakref.ref[_Held]] = set()
 _slot: Any = vars(Node)["saved"]
+
+
+def packer_in_force() -> Packer | None:
+    """Return what packs in this thread or task."""
+    stack = _stack.get()
+    return stack[-1].packer if stack else None
 
 
 def begin(packer: Packer) -> None:
     """Let a packer pack what is saved from now on in this thread or task."""
-    global _packing  # noqa: PLW0603 - one switch for all nodes
-    with _lock:
-        _packing += 1
-        if _packing == 1:
-            _switch(property(_slot.__get__, _assign))
-    set_packers((*packers(), packer))
+    held = _Held(packer)
+    _held.add(weakref.ref(held, _forget))
+    _switch()
+    _stack.set((*_stack.get(), held))
 
 
 def end() -> None:
-    """Let the packer that began last pack no longer."""
-    global _packing  # noqa: PLW0603 - one switch for all nodes
-    set_packers(packers()[:-1])
-    with _lock:
-        _packing -= 1
-        if not _packing:
-            _switch(_slot)
+    """Let the packer that began last pack no longer.
+
+    A task that was made in between has it on, as it has the modes of that time.
+    """
+    _stack.set(_stack.get()[:-1])
 
 
-def _switch(attribute: Any) -> None:
+def _forget(reference: weakref.ref[_Held]) -> None:
+    _held.discard(reference)
+    _switch()
+
+
+def _switch() -> None:
+    """Have nodes pack what is assigned to them if there is a packer anywhere."""
     node_type: Any = Node
-    node_type.saved = attribute
+    with _lock:
+        node_type.saved = _packing if _held else _slot
 
 
 def _assign(node: Node, values: tuple[Any, ...] | None) -> None:
-    current = packers()
-    if values and current and not any(transforms()):
-        values = _pack_all(node, values, current[-1])
+    packer = packer_in_force()
+    if values and packer is not None and not any(transforms()):
+        values = _pack_all(node, values, packer)
     _slot.__set__(node, values)
+
+
+_packing = property(_slot.__get__, _assign)
 
 
 class Packed:
@@ -162,7 +181,7 @@ def _pack_all(node: Node, values: tuple[Any, ...], packer: Packer) -> tuple[Any,
 
     results = tuple([packed(value) for value in values])
     if found:
-        if getattr(node, "extra", None) is None:
+        if getattr(node, "extra", None) is None:  # a new node, which is nobody else's yet
             node.extra = Extra()
         node.extra.packed = packer  # type: ignore[union-attr]
     return results
@@ -171,14 +190,14 @@ def _pack_all(node: Node, values: tuple[Any, ...], packer: Packer) -> tuple[Any,
 def quietly(hook: Callable[..., Any], *args: Any) -> Any:
     """Call a hook, whose own ops are neither recorded nor packed."""
     before = modes()
-    outside = packers()
+    outside = _stack.get()
     set_modes(before._replace(recording=False, on_arrays=False))
-    set_packers(())
+    _stack.set(())
     try:
         return hook(*args)
     finally:
         set_modes(before)
-        set_packers(outside)
+        _stack.set(outside)
 
 
 # --- on the way back ------------------------------------------------------------------------

@@ -104,13 +104,13 @@ def memory_of(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return np.frombuffer(array.tobytes(order="A"), np.uint8).copy()
 
 
-def allocate(content: bytes) -> np.ndarray[Any, Any]:
-    """Make memory of stored bytes."""
-    return np.frombuffer(content, np.uint8).copy()
+def allocate(content: bytes) -> Tensor:
+    """Make memory of stored bytes; it hands its counter to all tensors that show it."""
+    return alias(np.frombuffer(content, np.uint8).copy(), None)
 
 
 def rebuild(
-    memory: np.ndarray[Any, Any],
+    memory: Tensor,
     offset: int,
     shape: tuple[int, ...],
     strides: tuple[int, ...],
@@ -118,7 +118,7 @@ def rebuild(
     requires_grad: bool,
 ) -> Tensor:
     """Make a leaf in stored memory."""
-    t = alias(np.ndarray(shape, np.dtype(dtype), memory, offset, strides), None)
+    t = alias(np.ndarray(shape, np.dtype(dtype), memory.array, offset, strides), memory.counter())
     t._wants = requires_grad
     return t
 

@@ -112,6 +112,14 @@ class Extra:
         self.origin: Node | None = None
 
 
+def extra_of(node: Node) -> Extra:
+    """Return what few nodes have, made now if this one has none."""
+    made = Extra()  # before the test: from there to the assignment no other thread gets a turn
+    if node.extra is None:
+        node.extra = made
+    return node.extra
+
+
 class Node:
     """One recorded op. Named as in PyTorch, as `MulBackward0`."""
 
@@ -151,27 +159,24 @@ class Node:
     @property
     def metadata(self) -> dict[Any, Any]:
         """A dict for whatever is to be noted on the node."""
-        if self.extra is None:
-            self.extra = Extra()
-        if self.extra.metadata is None:
-            self.extra.metadata = {}
-        return self.extra.metadata
+        extra = extra_of(self)
+        if extra.metadata is None:
+            extra.metadata = {}
+        return extra.metadata
 
     def register_hook(self, hook: Hook) -> RemovableHandle:
         """Let `hook(grad_inputs, grad_outputs)` see, and replace, what the node's vjp gives."""
-        if self.extra is None:
-            self.extra = Extra()
-        if self.extra.posthooks is None:
-            self.extra.posthooks = Hooks()
-        return self.extra.posthooks.add(hook)
+        extra, made = extra_of(self), Hooks()
+        if extra.posthooks is None:
+            extra.posthooks = made
+        return extra.posthooks.add(hook)
 
     def register_prehook(self, hook: Hook) -> RemovableHandle:
         """Let `hook(grad_outputs)` see, and replace, what the node's vjp is given."""
-        if self.extra is None:
-            self.extra = Extra()
-        if self.extra.prehooks is None:
-            self.extra.prehooks = Hooks()
-        return self.extra.prehooks.add(hook)
+        extra, made = extra_of(self), Hooks()
+        if extra.prehooks is None:
+            extra.prehooks = made
+        return extra.prehooks.add(hook)
 
     def __getattr__(self, name: str) -> Any:
         """Give saved values under PyTorch's names: `_saved_self`, `_saved_other`, `_saved_result`.

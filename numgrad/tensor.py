@@ -13,7 +13,7 @@ from numgrad.arrays import array_of
 from numgrad.conversions import Convertible
 from numgrad.errors import ShapeError
 from numgrad.modes import modes, set_modes
-from numgrad.tape import INFERENCE, Counter, Extra, Node, Output, raise_inference
+from numgrad.tape import INFERENCE, Counter, Node, Output, extra_of, raise_inference
 
 
 class Tensor(Convertible):
@@ -182,14 +182,15 @@ class Tensor(Convertible):
 
     def counter(self) -> Counter:
         """Its version counter, made now if it has none; what shares its memory shares this."""
+        if self._counter is not None:
+            return self._counter
+        made = Counter()  # before the test: from there to the assignment no thread gets a turn
         if self._counter is None:
-            self._counter = Counter()
+            self._counter = made
             edge = self._edge
             if edge is not None:
                 node, number = (edge.node, edge.number) if isinstance(edge, Output) else (edge, 0)
-                if node.extra is None:
-                    node.extra = Extra()
-                node.extra.out_counters[number] = (self._counter, 0)
+                extra_of(node).out_counters[number] = (made, 0)
         return self._counter
 
     def settle(self) -> bool:
@@ -309,9 +310,7 @@ class Tensor(Convertible):
         if edge is None or self.retains_grad:
             return
         node, number = (edge.node, edge.number) if isinstance(edge, Output) else (edge, 0)
-        if node.extra is None:
-            node.extra = Extra()
-        node.extra.retained.append((number, weakref.ref(self)))
+        extra_of(node).retained.append((number, weakref.ref(self)))
         self.retains_grad = True
 
     def detach(self) -> Tensor:

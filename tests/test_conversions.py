@@ -241,6 +241,7 @@ class TestCopies:
         loaded = ng.load(file)
         loaded["x"][3] = 7.0
         assert loaded["tail"].tolist() == [2.0, 7.0]
+        assert loaded["tail"]._version == loaded["x"]._version == 1
         assert loaded["step"] == 3
 
     def test_load_runs_no_code(self) -> None:

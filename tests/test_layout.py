@@ -20,8 +20,8 @@ PACKAGE = "numgrad"
 # From the bottom up: a part imports from the lines below its own, not from other parts of its line.
 # A part is a module or a package with all its modules. A new one needs a place here.
 LAYERS = (
-    {"errors", "pytree", "differences"},
-    {"dtypes", "handles", "modes"},
+    {"errors", "pytree", "differences", "return_types"},
+    {"dtypes", "handles", "locks", "modes"},
     {"value"},
     {"expr"},
     {"op", "kernels"},

@@ -198,6 +198,10 @@ class Function:
     def __repr__(self) -> str:
         return f"<numgrad.njit function {self.py_func.__qualname__}>"
 
+    def __reduce__(self) -> str:
+        """Pickle it by its name, as Python functions are, for other processes."""
+        return self.py_func.__qualname__
+
     @functools.cached_property
     def dispatcher(self) -> Any:
         """The Numba function."""

@@ -9,19 +9,19 @@ from __future__ import annotations
 import contextlib
 import itertools
 import sys
-import threading
 import traceback
 import warnings
 from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 import numpy as np
 
 from numgrad import interception
 from numgrad.backward import Walk
-from numgrad.modes import modes, set_modes
+from numgrad.locks import process_lock
+from numgrad.modes import entering, leaving, modes, set_modes
 from numgrad.tape import Node, Output
 from numgrad.tensor import Tensor
 
@@ -56,7 +56,6 @@ class detect_anomaly:  # noqa: N801 - PyTorch's name
 
     def __init__(self, check_nan: bool = True) -> None:
         self._check_nan = check_nan
-        self._before: list[tuple[bool, bool]] = []
 
     def __enter__(self) -> None:
         warnings.warn(
@@ -64,12 +63,12 @@ class detect_anomaly:  # noqa: N801 - PyTorch's name
             UserWarning,
             stacklevel=2,
         )
-        self._before.append(_switch(True, self._check_nan))
-        _hold()
+        entering(self, _switch(True, self._check_nan))
 
     def __exit__(self, *exception: object) -> None:
-        _switch(*self._before.pop())
-        _release()
+        before = leaving(self)
+        if before is not None:
+            _switch(*before)
 
 
 class set_detect_anomaly:  # noqa: N801 - PyTorch's name
@@ -85,16 +84,13 @@ class set_detect_anomaly:  # noqa: N801 - PyTorch's name
     """
 
     def __init__(self, mode: bool, check_nan: bool = True) -> None:
-        self._held = _own.held
         self._before = _switch(mode, check_nan)
-        _hold_for_thread(mode)
 
     def __enter__(self) -> None:
         """Do nothing: the call has switched."""
 
     def __exit__(self, *exception: object) -> None:
         _switch(*self._before)
-        _hold_for_thread(self._held)
 
 
 def is_anomaly_enabled() -> bool:
@@ -110,44 +106,43 @@ def is_anomaly_check_nan_enabled() -> bool:
 # --- who is in the mode ------------------------------------------------------------------------
 
 
-class _Own(threading.local):
-    """Whether this thread has switched the mode on by `set_detect_anomaly`."""
+class _Presence:
+    """Is there as long as a thread or task is in the mode."""
 
-    held = False
+    __slots__ = ("__weakref__",)
 
 
-_own = _Own()
-_lock = threading.Lock()
-# How often the mode has been entered and not left; the observer is there while this is not 0.
-_holders = 0
+_presence: ContextVar[_Presence | None] = ContextVar("numgrad anomaly mode", default=None)
+
+_lock = process_lock()
+_present: WeakSet[_Presence] = WeakSet()
+# Whether the observer is attached: while anybody is in the mode.
+_attached = False
 
 
 def _switch(anomaly: bool, check_nan: bool) -> tuple[bool, bool]:
     before = modes()
+    presence = _Presence() if anomaly else None
+    if presence is not None:
+        _present.add(presence)
+    _presence.set(presence)
     set_modes(before._replace(anomaly=anomaly, check_nan=check_nan))
+    _attach_or_detach()
     return before.anomaly, before.check_nan
 
 
-def _hold() -> None:
-    global _holders  # noqa: PLW0603 - of the whole process, as the ops are
+def _attach_or_detach() -> None:
+    """Have the observer attached if anybody is in the mode.
+
+    Not called where a task ends in the mode, since it may do so at any moment: the observer stays,
+    and is detached by whoever comes here next.
+    """
+    global _attached  # noqa: PLW0603 - of the whole process, as the ops are
     with _lock:
-        if not _holders:
-            interception.attach(_observer)
-        _holders += 1
-
-
-def _release() -> None:
-    global _holders  # noqa: PLW0603 - see _hold
-    with _lock:
-        _holders -= 1
-        if not _holders:
-            interception.detach(_observer)
-
-
-def _hold_for_thread(mode: bool) -> None:
-    if mode != _own.held:
-        _own.held = mode
-        (_hold if mode else _release)()
+        wanted = bool(_present)
+        if wanted != _attached:
+            (interception.attach if wanted else interception.detach)(_observer)
+            _attached = wanted
 
 
 # --- what is seen ------------------------------------------------------------------------------
@@ -218,6 +213,8 @@ class _Observer:
         """Tell with an error where the node that it concerns was recorded."""
 
         def telling(*args: Any) -> Any:
+            if not _present:
+                _attach_or_detach()
             try:
                 return call(*args)
             except Exception as error:

@@ -16,7 +16,7 @@ from numgrad import dtypes
 from numgrad.dual import Dual, dual, parts
 from numgrad.errors import ShapeError
 from numgrad.levels import DualLevel
-from numgrad.modes import set_transforms, transforms
+from numgrad.modes import entering, leaving, set_transforms, transforms
 from numgrad.ops.broadcast import cast
 from numgrad.record import as_tensor
 
@@ -75,15 +75,15 @@ class dual_level:  # noqa: N801 - PyTorch's name
     ...     pass
     """
 
-    def __init__(self) -> None:
-        self._levels: list[DualLevel] = []
-
     def __enter__(self) -> DualLevel:
-        self._levels.append(enter_dual_level())
-        return self._levels[-1]
+        level = enter_dual_level()
+        entering(self, level)
+        return level
 
     def __exit__(self, *exception: object) -> None:
-        exit_dual_level(level=self._levels.pop())
+        level = leaving(self)
+        if level is not None:
+            exit_dual_level(level=level)
 
 
 def make_dual(tensor: Tensor, tangent: Tensor, *, level: DualLevel | None = None) -> Tensor:

@@ -12,7 +12,7 @@ import inspect
 import types
 from typing import TYPE_CHECKING, Any
 
-from numgrad.modes import modes, set_modes
+from numgrad.modes import entering, leaving, modes, set_modes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -36,25 +36,20 @@ class _Mode:
 
     def __enter__(self) -> None:
         now = modes()
-        self._before.append({name: getattr(now, name) for name in self.settings})
+        entering(self, {name: getattr(now, name) for name in self.settings})
         set_modes(now._replace(**self.settings))
 
     def __exit__(self, *exception: object) -> None:
-        set_modes(modes()._replace(**self._before.pop()))
-
-    def _again(self) -> _Mode:
-        """Make another one like it: a decorated function may run in several threads at once."""
-        mode: _Mode = object.__new__(type(self))
-        mode.settings = self.settings
-        mode._before = []
-        return mode
+        before = leaving(self)
+        if before is not None:
+            set_modes(modes()._replace(**before))
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Decorate a function, generator function or coroutine function."""
 
         @functools.wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
-            with self._again():
+            with self:
                 return function(*args, **kwargs)
 
         @functools.wraps(function)
@@ -74,7 +69,7 @@ class _Mode:
         resume = functools.partial(generator.send, None)
         while True:
             try:
-                with self._again():
+                with self:
                     value = resume()
             except StopIteration as stop:
                 return stop.value
@@ -127,24 +122,22 @@ class set_grad_enabled(_Mode):  # noqa: N801 - PyTorch's name
         return object.__new__(cls)
 
     def __init__(self, mode: bool) -> None:
-        super().__init__()
         self.settings = {"recording": bool(mode)}
-        self._outside = modes().recording
+        # What the call has changed and nobody has put back yet.
+        self._outside: dict[str, bool] | None = {"recording": modes().recording}
         set_modes(modes()._replace(**self.settings))
 
     def __enter__(self) -> None:
-        self._before.append({"recording": self._outside})
-        set_modes(modes()._replace(**self.settings))
+        if self._outside is not None:
+            set_modes(modes()._replace(**self._outside))
+            self._outside = None
+        super().__enter__()
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Decorate a function; outside of it nothing changes."""
-        set_modes(modes()._replace(recording=self._outside))
+        with self:  # puts back what the call has changed
+            pass
         return super().__call__(function)
-
-    def _again(self) -> _Mode:
-        mode: Any = super()._again()
-        mode._outside = modes().recording  # noqa: SLF001 - its own class
-        return mode  # type: ignore[no-any-return]
 
 
 class inference_mode(_Mode):  # noqa: N801 - PyTorch's name
@@ -165,7 +158,6 @@ class inference_mode(_Mode):  # noqa: N801 - PyTorch's name
         return object.__new__(cls)
 
     def __init__(self, mode: bool = True) -> None:
-        super().__init__()
         self.settings = {"recording": False, "inference": True} if mode else {}
 
 
@@ -190,7 +182,6 @@ class strict_ieee(_Mode):  # noqa: N801 - named like the modes above
         return object.__new__(cls)
 
     def __init__(self, mode: bool = True) -> None:
-        super().__init__()
         self.settings = {"strict_ieee": mode}
 
 

@@ -81,7 +81,7 @@ class saved_tensors_hooks(_Packing):  # noqa: N801 - PyTorch's name
 @contextlib.contextmanager
 def disable_saved_tensors_hooks(error_message: str) -> Iterator[None]:
     """Let whoever uses hooks on saved tensors in this context get RuntimeError(error_message)."""
-    if saved.packers():
+    if saved.packer_in_force() is not None:
         raise RuntimeError(error_message)
     token = _disabled.set(error_message)
     try:

@@ -13,6 +13,7 @@ import numpy as np
 
 from numgrad import interception
 from numgrad.debug.units import aligned, size
+from numgrad.locks import process_lock
 from numgrad.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ class profile:  # noqa: N801 - used like a function, as `with numgrad.profile() 
     """
 
     _active: ClassVar[profile | None] = None
-    _guard: ClassVar[threading.Lock] = threading.Lock()
+    _guard: ClassVar[Any] = process_lock()
 
     def __init__(self, *, max_events: int = MOST_EVENTS) -> None:
         self._room = max_events

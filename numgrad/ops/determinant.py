@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from numgrad import return_types
 from numgrad.op import structural
 from numgrad.ops import batching
 from numgrad.ops.arithmetic import product
@@ -22,7 +23,7 @@ from numgrad.ops.broadcast import view_as
 from numgrad.ops.index import select_at
 from numgrad.ops.join import cat_along, stack_along
 from numgrad.ops.matmul import chain_nn, chain_nt, chain_tn
-from numgrad.ops.matrices import eps, matrices, number, result_type
+from numgrad.ops.matrices import eps, matrices, number
 from numgrad.ops.permute import matrix_transpose
 
 if TYPE_CHECKING:
@@ -204,9 +205,6 @@ def det(A: Tensor) -> Tensor:
     return det_(matrices(A, "det", square=True))  # type: ignore[no-any-return]
 
 
-slogdet_result = result_type("linalg_slogdet", "sign", "logabsdet")
-
-
 def slogdet(A: Tensor) -> Any:
     """Sign and logarithm of the absolute value of each determinant, as (sign, logabsdet).
 
@@ -220,4 +218,4 @@ def slogdet(A: Tensor) -> Any:
     >>> ng.linalg.slogdet(ng.tensor([[1.0, 2.0], [3.0, 4.0]])).sign
     tensor(-1.)
     """
-    return slogdet_result(*slogdet_(matrices(A, "slogdet", square=True)))
+    return return_types.linalg_slogdet(*slogdet_(matrices(A, "slogdet", square=True)))

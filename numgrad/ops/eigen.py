@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from numgrad import return_types
 from numgrad.op import structural
 from numgrad.ops import batching
 from numgrad.ops.choice import where
@@ -14,7 +15,7 @@ from numgrad.ops.diagonals import diagonal_of, place_diagonal
 from numgrad.ops.gaps import entangled, quotient, tied, unless_tied
 from numgrad.ops.lapack import attempt, raise_diverged
 from numgrad.ops.matmul import chain_nn, chain_nt, chain_tn
-from numgrad.ops.matrices import column, matrices, result_type, row
+from numgrad.ops.matrices import column, matrices, row
 from numgrad.ops.permute import matrix_transpose
 
 if TYPE_CHECKING:
@@ -81,9 +82,6 @@ def _(g: Any, x: Any, *, uplo: str) -> Any:
     return chain_nt(V * row(g), V)
 
 
-eigh_result = result_type("linalg_eigh", "eigenvalues", "eigenvectors")
-
-
 def _uplo(name: str, UPLO: Any) -> str:
     if not isinstance(UPLO, str) or UPLO.upper() not in ("L", "U"):
         raise ValueError(f"{name}() takes UPLO 'L' or 'U', the triangle to read, got {UPLO!r}.")
@@ -111,7 +109,9 @@ def eigh(A: Tensor, UPLO: str = "L") -> Any:
     >>> ng.linalg.eigh(ng.tensor([[2.0, 1.0], [1.0, 2.0]])).eigenvalues
     tensor([1., 3.])
     """
-    return eigh_result(*eigh_(matrices(A, "eigh", square=True), uplo=_uplo("eigh", UPLO)))
+    return return_types.linalg_eigh(
+        *eigh_(matrices(A, "eigh", square=True), uplo=_uplo("eigh", UPLO))
+    )
 
 
 def eigvalsh(A: Tensor, UPLO: str = "L") -> Tensor:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from numgrad import return_types
 from numgrad.errors import ShapeError
 from numgrad.kernels import layout
 from numgrad.op import Structural, structural
@@ -15,7 +16,7 @@ from numgrad.ops.arithmetic import product
 from numgrad.ops.axes import MISSING, axis_in, reduced_shape
 from numgrad.ops.broadcast import view_as
 from numgrad.ops.reduce import KERNELS, dense, kept, reduction, spread, sum_over, zeros_for
-from numgrad.ops.sorting import pick_along, place_along, return_type
+from numgrad.ops.sorting import pick_along, place_along
 from numgrad.value import REGISTRY, lift
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from numgrad.tensor import Tensor
 
 __all__ = ["amax", "amin", "argmax", "argmin", "max", "min"]
-
-max_result, min_result = return_type("max"), return_type("min")
 
 
 def _over(name: str, node: str, row: str, reduce: Callable[..., Any]) -> Structural:
@@ -157,7 +156,7 @@ def max(
     """
     if dim is keepdim is other is axis is keepdims and 0 not in (x := lift(x, "max")).shape:
         return max_over(x, axes=None, keepdims=False)
-    chosen = (max_over, max_along, max_result)
+    chosen = (max_over, max_along, return_types.max)
     return _extremum("max", chosen, x, dim, keepdim, other, axis, keepdims)
 
 
@@ -178,7 +177,7 @@ def min(
     """
     if dim is keepdim is other is axis is keepdims and 0 not in (x := lift(x, "min")).shape:
         return min_over(x, axes=None, keepdims=False)
-    chosen = (min_over, min_along, min_result)
+    chosen = (min_over, min_along, return_types.min)
     return _extremum("min", chosen, x, dim, keepdim, other, axis, keepdims)
 
 

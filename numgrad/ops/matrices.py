@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import namedtuple
 from typing import Any
 
 import numpy as np
@@ -57,14 +56,3 @@ def matrices(x: Any, name: str, *, square: bool = False) -> Any:
 def eps(dtype: Any) -> float:
     """Relative distance of neighbouring numbers of a dtype."""
     return float(np.finfo(dtype).eps)
-
-
-def result_type(name: str, *fields: str) -> type[Any]:
-    """Make the named tuple that a function returns, printed as PyTorch's `return_types` are."""
-    base = namedtuple(name, fields)  # type: ignore[misc] # noqa: PYI024 - the fields are arguments
-
-    def text(result: Any) -> str:
-        lines = ",\n".join(f"{f}={v!r}" for f, v in zip(fields, result, strict=True))
-        return f"numgrad.return_types.{name}(\n{lines})"
-
-    return type(name, (base,), {"__slots__": (), "__repr__": text, "__module__": __name__})

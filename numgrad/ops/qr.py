@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from numgrad import return_types
 from numgrad.op import structural
 from numgrad.ops import batching
 from numgrad.ops.choice import equal, where
@@ -14,7 +15,7 @@ from numgrad.ops.eigen import diagonal_matrix
 from numgrad.ops.index import place_at, slice_at
 from numgrad.ops.join import cat_along
 from numgrad.ops.matmul import chain_nn, chain_nt, chain_tn
-from numgrad.ops.matrices import matrices, result_type
+from numgrad.ops.matrices import matrices
 from numgrad.ops.permute import matrix_transpose
 from numgrad.ops.solve import solve_, solve_triangular_
 
@@ -106,9 +107,6 @@ def _to_first_columns(to_Q: Any, Q: Any, n: int) -> Any:
     return _columns(to_Q, 0, n) - chain_nt(to_rest, Z) + through_C
 
 
-qr_result = result_type("linalg_qr", "Q", "R")
-
-
 def qr(A: Tensor, mode: str = "reduced") -> Any:
     """Matrices with orthonormal columns and upper triangular ones with Q R = A, as (Q, R).
 
@@ -129,4 +127,6 @@ def qr(A: Tensor, mode: str = "reduced") -> Any:
         raise ValueError(f"qr() takes mode 'reduced', 'complete' or 'r', got {mode!r}.")
     complete = mode == "complete" and A.shape[-2] > A.shape[-1]
     Q, R = qr_(A, complete=complete)
-    return qr_result(slice_at(Q.detach().reshape(-1), key=slice(0)) if mode == "r" else Q, R)
+    return return_types.linalg_qr(
+        slice_at(Q.detach().reshape(-1), key=slice(0)) if mode == "r" else Q, R
+    )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import namedtuple
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from numgrad import return_types
 from numgrad.op import structural
 from numgrad.ops import batching
 from numgrad.ops.axes import MISSING, axis_in
@@ -17,20 +17,6 @@ if TYPE_CHECKING:
     from numgrad.tensor import Tensor
 
 __all__ = ["argsort", "sort"]
-
-
-def return_type(name: str) -> type[Any]:
-    """Make the named tuple (values, indices) of a function."""
-    fields = namedtuple(name, ("values", "indices"))  # type: ignore[misc] # noqa: PYI024 - made by name
-
-    def text(result: Any) -> str:
-        lines = ",\n".join(f"{f}={v!r}" for f, v in zip(result._fields, result, strict=True))
-        return f"numgrad.return_types.{name}(\n{lines})"
-
-    return type(name, (fields,), {"__slots__": (), "__repr__": text, "__module__": __name__})
-
-
-sort_result = return_type("sort")
 
 
 @structural(linear=("x",), batch=batching.shifted)
@@ -115,7 +101,7 @@ def sort(
     """
     x, k = _dimension("sort", x, dim, axis)
     values, indices = sort_along(x, axis=k, descending=bool(descending))
-    return sort_result(values, indices) if axis is MISSING else values
+    return return_types.sort(values, indices) if axis is MISSING else values
 
 
 def argsort(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from numgrad import return_types
 from numgrad.op import structural
 from numgrad.ops import batching
 from numgrad.ops.arithmetic import abs_, add
@@ -19,7 +20,7 @@ from numgrad.ops.index import slice_at
 from numgrad.ops.join import cat_along
 from numgrad.ops.lapack import attempt, raise_diverged
 from numgrad.ops.matmul import chain_nn, chain_nt, chain_tn
-from numgrad.ops.matrices import column, matrices, number, result_type, row
+from numgrad.ops.matrices import column, matrices, number, row
 from numgrad.ops.permute import matrix_transpose
 from numgrad.ops.reduce import sum_over
 
@@ -177,9 +178,6 @@ def _(g: Any, x: Any) -> Any:
     return chain_nt(U * row(g), V)
 
 
-svd_result = result_type("linalg_svd", "U", "S", "Vh")
-
-
 def svd(A: Tensor, full_matrices: bool = True) -> Any:
     """U, singular values S in descending order, and Vh, with U diag(S) Vh = A.
 
@@ -197,7 +195,7 @@ def svd(A: Tensor, full_matrices: bool = True) -> Any:
     >>> ng.linalg.svd(ng.tensor([[3.0, 0.0], [0.0, 4.0]])).S
     tensor([4., 3.])
     """
-    return svd_result(*svd_(matrices(A, "svd"), full=bool(full_matrices)))
+    return return_types.linalg_svd(*svd_(matrices(A, "svd"), full=bool(full_matrices)))
 
 
 def svdvals(A: Tensor) -> Tensor:

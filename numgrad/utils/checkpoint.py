@@ -99,8 +99,7 @@ class _Run:
     ) -> None:
         self.function = function
         leaves, self.structure = tree_flatten((args, kwargs))
-        outside = saved.packers()
-        packer = outside[-1] if outside else _AsItIs()
+        packer = saved.packer_in_force() or _AsItIs()
         self.wants = [isinstance(a, Tensor) and a.requires_grad for a in leaves]
         # Inside another checkpoint they are no more than numbers, too.
         self.arguments = [_held(a, packer) for a in leaves]
