@@ -154,6 +154,8 @@ class _Watched:
         # How many walks are under way.
         self.walks = 0
         self.calls: dict[str, Call] = {}
+        # What stands before these: it refers to this object, which is a cycle until `restore`.
+        self.shown: dict[str, Call] = {}
         # Those that the plan has from its class.
         self.inherited: set[str] = set()
         for name in _PULLS:
@@ -168,22 +170,24 @@ class _Watched:
 
         def call(*args: Any) -> Any:
             result = self.calls[name](*args)
-            if vars(plan).get(name) is not shown:
+            if vars(plan).get(name) is not self.shown.get(name):
                 with _lock:
                     # Unless it was restored meanwhile, for walks of other threads, it has replaced
                     # itself by what it loaded at its first call.
                     if _watched.get(plan) is self:
                         self.calls[name] = vars(plan)[name]
-                        setattr(plan, name, shown)
+                        setattr(plan, name, self.shown[name])
             return result
 
         shown: Call = call
         for observer in _observers:
             shown = observer.of_pull(shown)
+        self.shown[name] = shown
         setattr(plan, name, shown)
 
     def restore(self) -> None:
         """Give the plan its own pulls again."""
+        self.shown.clear()
         for name, call in self.calls.items():
             if name in self.inherited:
                 delattr(self.plan, name)

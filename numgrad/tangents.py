@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,8 @@ from numgrad.wrapped import Wrapped
 
 if TYPE_CHECKING:
     from numgrad.op import JvpRule, Structural
+
+_plan = functools.cache(StructuralPlan)
 
 
 def structural_tangents(
@@ -103,7 +106,7 @@ def by_two_vjps(
             **dict(zip(op.params, primals, strict=False)),
             "out": outs if op.outputs > 1 else outs[0],
         }
-        plan = StructuralPlan(op, tuple(wrt))
+        plan = _plan(op, tuple(wrt))
         if plan.missing:
             plan.raise_missing()
         node.plan = plan

@@ -290,8 +290,11 @@ def _node_of(trace: TracebackType | None) -> Node | None:
     """Return the node that the outermost walk in a traceback was at, if it was at one."""
     while trace is not None:
         frame = trace.tb_frame
-        node = frame.f_locals.get("node")
-        if frame.f_code in _STEPS and isinstance(node, Node):
-            return node
+        # Frames keep the dict of their locals once it was asked for: one that holds the error
+        # would make a cycle of it.
+        if frame.f_code in _STEPS:
+            node = frame.f_locals.get("node")
+            if isinstance(node, Node):
+                return node
         trace = trace.tb_next
     return None

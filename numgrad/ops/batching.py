@@ -51,19 +51,10 @@ def one_by_one(
 ) -> Any:
     """Run the kernel on one item after the other."""
     depth = len(hidden)
-
-    def item(a: Any, index: tuple[int, ...]) -> Any:
-        return a[tuple(0 if n == 1 else i for i, n in zip(index, a.shape, strict=False))]
-
-    def chosen(value: Any, index: tuple[int, ...]) -> Any:
-        if type(value) is tuple:
-            return tuple(chosen(v, index) for v in value)
-        return item(value.array, index) if isinstance(value, PerItem) else value
-
     results = [
         kernel(
-            *(item(a, index) for a in arrays),
-            **{name: chosen(value, index) for name, value in metadata.items()},
+            *(_item(a, index) for a in arrays),
+            **{name: _chosen(value, index) for name, value in metadata.items()},
         )
         for index in np.ndindex(hidden)
     ]
@@ -80,6 +71,17 @@ def one_by_one(
     if type(results[0]) is tuple:
         return tuple(together(list(parts)) for parts in zip(*results, strict=True))
     return together(results)
+
+
+def _item(a: Any, index: tuple[int, ...]) -> Any:
+    return a[tuple(0 if n == 1 else i for i, n in zip(index, a.shape, strict=False))]
+
+
+def _chosen(value: Any, index: tuple[int, ...]) -> Any:
+    """Metadata for one item."""
+    if type(value) is tuple:
+        return tuple(_chosen(v, index) for v in value)
+    return _item(value.array, index) if isinstance(value, PerItem) else value
 
 
 def expanded(array: Any, hidden: tuple[int, ...]) -> Any:
