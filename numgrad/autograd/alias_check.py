@@ -34,7 +34,7 @@ class set_alias_check:  # noqa: N801 - called as a function, like PyTorch's set_
     >>> try:
     ...     y.sum().backward()
     ... except RuntimeError as error:
-    ...     print(str(error)[:72])
+    ...     print(str(error)[:71])
     mul() saved a value of shape (3,) and dtype float64 for its gradient at
     """
 

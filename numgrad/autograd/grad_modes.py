@@ -124,7 +124,7 @@ class set_grad_enabled(_Mode):  # noqa: N801 - PyTorch's name
     def __init__(self, mode: bool) -> None:
         self.settings = {"recording": bool(mode)}
         # What the call has changed and nobody has put back yet.
-        self._outside: dict[str, bool] | None = {"recording": modes().recording}
+        self._outside: dict[str, Any] | None = {"recording": modes().recording}
         set_modes(modes()._replace(**self.settings))
 
     def __enter__(self) -> None:
