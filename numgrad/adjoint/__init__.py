@@ -14,6 +14,7 @@ import sys
 from typing import Any, overload
 
 from numgrad.adjoint.arena import set_arena
+from numgrad.adjoint.batching import vmap
 from numgrad.adjoint.calls import python_function as _compiled_function
 from numgrad.adjoint.function import Compiled, Function
 from numgrad.adjoint.interpreter import interpreted
@@ -35,6 +36,7 @@ __all__ = [
     "value_and_grad",
     "vectorize",
     "vjp",
+    "vmap",
 ]
 
 Argnums = int | tuple[int, ...] | None

@@ -16,6 +16,7 @@ import importlib.metadata
 import importlib.util
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,9 +69,12 @@ def module_text(text: Text) -> str | None:
     lines = constants(text)
     if lines is None:
         return None
-    body = text.body.replace("\ndef ", "\n@compiled\ndef ")
-    first = "" if body.startswith("@") else "@compiled\n"
-    return HEADER + "\n".join([*lines, "", first + body])
+    return HEADER + "\n".join([*lines, "", decorated(text.body)])
+
+
+def decorated(body: str) -> str:
+    """The text of functions that are compiled; those that are decorated are left."""
+    return re.sub(r"(?m)(?<!@loop\n)^def ", "@compiled\ndef ", body)
 
 
 def constants(text: Text) -> list[str] | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import math
 import sys
+import types as types_of_python
 from typing import Any
 
 import numba
@@ -23,7 +24,7 @@ from numgrad.adjoint.fronts import Shape, Static, TupleType
 from numgrad.adjoint.ir import B1, F4, F8, I8, Array
 from numgrad.adjoint.signature import code_of_dtype, shape_of_value
 from numgrad.kernels import build, intrinsics, scalar
-from numgrad.kernels.jit import f8, inline
+from numgrad.kernels.jit import LOOP, f8, inline
 from numgrad.kernels.vecmath import trigonometric
 
 # All names that the templates of ops use; some have a form of their own below.
@@ -141,6 +142,22 @@ def _pointer(typing: Any, address: Any) -> Any:
     return kind(types.int64), generate
 
 
+@intrinsic
+def _address(typing: Any, number: Any) -> Any:
+    """A pointer of an address."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], context.get_value_type(types.voidptr))
+
+    return types.voidptr(types.int64), generate
+
+
+@inline
+def array_at(address: Any, shape: Any, dtype: Any) -> Any:
+    """The array at an address."""
+    return numba.carray(_address(address), shape, dtype)
+
+
 @numba.njit(**FLAGS)
 def arena() -> Any:
     """An array for saves: a place that nobody uses, or else a new one."""
@@ -171,7 +188,7 @@ _start()
 
 
 from_bits, to_bits = intrinsics.from_bits, intrinsics.to_bits
-_OWN = {"arena", "compiled", "from_bits", "release", "sign", "to_bits", "u"}
+_OWN = {"arena", "compiled", "from_bits", "release", "sign", "to_bits", "u"} | {"array_at", "loop"}
 # What generated code calls.
 __all__ = [  # noqa: PLE0604 - names of the templates
     *sorted(
@@ -191,17 +208,31 @@ def compiled(function: Any) -> Any:
     return numba.njit(cache=True, **FLAGS)(function)
 
 
+def loop(function: Any) -> Any:
+    """Compile the inner loop of a ufunc of a generated module, as `compiled` does."""
+    return numba.cfunc(LOOP, cache=True, error_model="numpy")(function)
+
+
 def load(text: Any) -> Any:
     """The entry function of a module, compiled when it is first called."""
+    return load_module(text).entry
+
+
+def load_module(text: Any) -> Any:
+    """A module, its functions compiled when they are first called."""
     module = disk.load(text)
     if module is not None:
-        return module.entry
-    names = {**{name: globals()[name] for name in __all__}, "math": math, "np": np, **text.objects}
-    before = set(names)
-    exec(compile(text.body, "<adjoint>", "exec"), names)
-    for name in [n for n in names if n not in before and n != "__builtins__"]:
-        names[name] = numba.njit(**FLAGS)(names[name])
-    return names["entry"]
+        return module
+    names = {
+        **{name: globals()[name] for name in __all__},
+        **text.objects,
+        "math": math,
+        "np": np,
+        "compiled": numba.njit(**FLAGS),
+        "loop": numba.cfunc(LOOP, error_model="numpy"),
+    }
+    exec(compile(disk.decorated(text.body), "<adjoint>", "exec"), names)
+    return types_of_python.SimpleNamespace(**names)
 
 
 Untyped = numba.core.errors.TypingError

@@ -37,6 +37,7 @@ class Program:
     result: Shape = field(default_factory=lambda: Static(None))
     writes: frozenset[int] = frozenset()
     shapes: tuple[tuple[int, ...], ...] = ()
+    arguments: tuple[Shape, ...] = ()
 
     def run(self, arrays: Sequence[Any]) -> Any:
         """Call the function on arrays; give the arrays of its results."""
@@ -53,6 +54,7 @@ class Program:
         args = _fill(self.template, arrays)
         name = self.function.__name__
         shapes = tuple(shape_of_value(a, name, k) for k, a in enumerate(args))
+        self.arguments = shapes
         derived = self.function.derived(shapes)
         self.result = derived.result
         self.writes = _leaf_positions(self.template, shapes, derived.procedure.writes)
@@ -71,7 +73,11 @@ class Program:
         )
         count = sum(given)
         moved = _shifted(self.template, count)
-        function = _pullback(Pullback, self.function, argnums)
+        own = getattr(self.function, "pullback", None)
+        if own is not None:
+            function = own(argnums, self.arguments, self.result)
+        else:
+            function = _pullback(Pullback, self.function, argnums)
         return Program(function, (seed, *moved), self.inputs + count)
 
 
@@ -98,7 +104,7 @@ def call(function: Any, args: tuple[Any, ...]) -> Any:
     program = Program(function, template, len(tensors))
     program.prepare(tensors)
     results = apply(program, tensors)
-    return _pack(iter(results), program.result)
+    return pack(iter(results), program.result)
 
 
 def apply(program: Program, inputs: Sequence[Any]) -> tuple[Any, ...]:
@@ -243,9 +249,10 @@ def _count(shape: Shape) -> int:
     return 0 if isinstance(shape, Static) else 1
 
 
-def _pack(results: Iterator[Any], shape: Shape) -> Any:
+def pack(results: Iterator[Any], shape: Shape) -> Any:
+    """Put flat results together as the type says."""
     if isinstance(shape, TupleType):
-        items = [_pack(results, i) for i in shape.items]
+        items = [pack(results, i) for i in shape.items]
         return tuple(items) if shape.cls is None else shape.cls(*items)
     return None if isinstance(shape, Static) else next(results)
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from numgrad.batched import Batch
 from numgrad.func.arguments import as_arrays, to_tensor
+from numgrad.func.compiled import adjoint_for
 from numgrad.func.jacobians import check_chunks
 from numgrad.func.reverse import named
 from numgrad.mapping import batch, unbatch
@@ -38,7 +39,9 @@ def vmap(
     argument counts the items: an int, None for an argument that is the same for all, or a tuple
     with one such entry, or a tree of them, an argument. `out_dims` says where that dimension is to
     be in the results. `chunk_size` limits how many items are computed at a time. It nests, and
-    composes with the other transforms: `vmap(grad(f))` gives a gradient an item.
+    composes with the other transforms: `vmap(grad(f))` gives a gradient an item. Of a function
+    under `numgrad.njit`, and of what transforms make of it, it is one compiled loop over the
+    items, in threads.
 
     `randomness` is what random functions do inside: raise ("error"), draw for each item
     ("different") or once for all ("same").
@@ -57,11 +60,14 @@ def vmap(
         message = f"vmap() takes randomness {', '.join(RANDOMNESS)}, got {randomness!r}."
         raise ValueError(message)
     check_chunks("vmap", chunk_size)
+    compiled = adjoint_for("vmap", f, in_dims, out_dims)
+    if compiled is not None:
+        return compiled  # type: ignore[no-any-return]
 
     @named(f, "vmap")
     def transformed(*args: Any, **kwargs: Any) -> Any:
         leaves, structure = tree_flatten(args)
-        dims = _in_dims(in_dims, args, leaves, structure)
+        dims = dims_of(in_dims, args, leaves, structure)
         leaves = [
             leaf if d is None else to_tensor("vmap", leaf)
             for leaf, d in zip(leaves, dims, strict=True)
@@ -89,7 +95,7 @@ def vmap(
     return transformed
 
 
-def _in_dims(in_dims: Any, args: Any, leaves: list[Any], structure: Structure) -> list[int | None]:
+def dims_of(in_dims: Any, args: Any, leaves: list[Any], structure: Structure) -> list[int | None]:
     """The mapped dimension of each leaf, counted from the front."""
     if in_dims is not None and not isinstance(in_dims, (int, tuple, list, np.integer)):
         message = (
@@ -108,7 +114,7 @@ def _in_dims(in_dims: Any, args: Any, leaves: list[Any], structure: Structure) -
             " give one entry for each."
         )
         raise ValueError(message)
-    dims = _spread("in_dims", in_dims, structure)
+    dims = spread("in_dims", in_dims, structure)
     found: list[int | None] = []
     for d, leaf in zip(dims, leaves, strict=True):
         if d is None:
@@ -132,7 +138,7 @@ def _in_dims(in_dims: Any, args: Any, leaves: list[Any], structure: Structure) -
     return found
 
 
-def _spread(name: str, dims: Any, structure: Structure) -> list[Any]:
+def spread(name: str, dims: Any, structure: Structure) -> list[Any]:
     """An entry for each leaf of a tree, of entries for its branches."""
     if dims is None or isinstance(dims, (int, np.integer)) or structure.kind is None:
         if dims is None or isinstance(dims, (int, np.integer)):
@@ -143,7 +149,7 @@ def _spread(name: str, dims: Any, structure: Structure) -> list[Any]:
             return [
                 d
                 for child, below in zip(children, structure.children, strict=True)
-                for d in _spread(name, child, below)
+                for d in spread(name, child, below)
             ]
     elif not tree_flatten(dims)[0]:
         return []
@@ -201,7 +207,7 @@ def _mapped(
             )
             raise ValueError(message)
     places = []
-    for o, d in zip(outputs, _spread("out_dims", out_dims, shape), strict=True):
+    for o, d in zip(outputs, spread("out_dims", out_dims, shape), strict=True):
         rank = o.ndim + 1
         if d is None or not -rank <= d < rank:
             message = f"vmap() got out_dims {d} for a result of shape {o.shape}."

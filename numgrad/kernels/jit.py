@@ -49,7 +49,7 @@ called = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **_FLAGS)
 
 _SCALARS = {types.float64: np.float64, types.float32: np.float32}
 
-_LOOP = types.void(
+LOOP = types.void(
     types.CPointer(types.CPointer(types.int8)),
     types.CPointer(types.intp),
     types.CPointer(types.intp),
@@ -144,7 +144,7 @@ def compile_loop(source: str, symbol: str, loop_types: str, core: str | None = N
     # With Numba's lock, no other thread compiles while its optimiser is off.
     with global_compiler_lock, _unoptimised():
         try:
-            compiled = numba.cfunc(_LOOP, **_FLAGS)(namespace["loop"])
+            compiled = numba.cfunc(LOOP, **_FLAGS)(namespace["loop"])
         except NumbaError as error:
             raise RuntimeError(f"numgrad internal error: {error}") from error
     code, name = compiled.inspect_llvm(), compiled.native_name
