@@ -19,6 +19,8 @@ class RatioGoal:
     case: str | None = None
 
 
+_MIXED = "sum(tanh(x*w+b)*exp(-x))"
+
 RATIOS = (
     RatioGoal("ops", "forward+backward", "torch", 0.6),
     RatioGoal("ops", "forward+backward", "autograd", 0.3),
@@ -27,6 +29,8 @@ RATIOS = (
     RatioGoal("networks", "forward+backward", "torch", 0.8, "cross_entropy 128x1000"),
     RatioGoal("networks", "forward+backward", "torch", 0.8, "layer_norm 256x1024"),
     RatioGoal("training", "step", "torch", 0.9, "784-256-128-10, batch 128, float32"),
+    RatioGoal("threads", "2 threads and one", "torch", 0.6, f"{_MIXED} 1e5, gradient"),
+    RatioGoal("threads", "2 threads and one", "torch", 0.6, f"{_MIXED} 1e6, gradient"),
     RatioGoal("transforms", "Hessian-vector product", "gradient", 3.0),
     RatioGoal("transforms", "Hessian", "torch", 0.2),
     RatioGoal("transforms", "Jacobian", "torch", 0.3),

@@ -1,10 +1,11 @@
-"""What threads gain on large arrays, beside PyTorch with as many: ``python -m perf.threads``."""
+"""What threads gain, the library's or its caller's, beside PyTorch: ``python -m perf.threads``."""
 
 from __future__ import annotations
 
 import argparse
 import importlib.util
 import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from perf import machine
@@ -12,7 +13,7 @@ from perf import machine
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from perf.declare import Benchmark
+    from perf.declare import Benchmark, Entry
 
 SIZES = {"1e5": 100_000, "1e6": 1_000_000, "1e7": 10_000_000}
 
@@ -38,6 +39,13 @@ def benchmarks(threads: int) -> Iterator[Benchmark]:
         yield Benchmark(
             f"{expressions.MIXED.name} {label}, gradient",
             {key: _gradient(inputs, *run) for key, run in runs.items()},
+        )
+    for label, calls in (("1e3", 200), ("1e5", 10), ("1e6", 2)):
+        inputs = expressions.MIXED.inputs((int(float(label)),))
+        yield Benchmark(
+            f"{expressions.MIXED.name} {label}, gradient, by {threads} callers",
+            {key: _by_callers(inputs, calls, threads, *run) for key, run in runs.items()},
+            per=calls * threads,
         )
 
 
@@ -78,6 +86,36 @@ def _gradient(inputs: list[Any], library: str, count: int) -> Callable[[], Any]:
             return step()
 
         return type(entry)(with_threads, entry.answer)
+
+    return prepare
+
+
+def _by_callers(
+    inputs: list[Any], calls: int, callers: int, library: str, count: int
+) -> Callable[[], Any]:
+    """Give gradients anew for several callers, each with leaves of its own and no other thread.
+
+    With a `count` of 1 one thread of Python does the work of all, otherwise each has one.
+    """
+    from perf import expressions
+    from perf.contestants.torch_like import TorchLike
+
+    def prepare() -> Any:
+        contestant = TorchLike(library)
+        seed = expressions.MIXED.seed(inputs)
+        entries = [contestant.gradient(expressions.MIXED, inputs, seed) for _ in range(callers)]
+        set_threads = contestant.namespace.set_num_threads
+        workers = ThreadPoolExecutor(callers, initializer=set_threads, initargs=(1,))
+
+        def work(entry: Entry) -> None:
+            for _ in range(calls):
+                entry.step()
+
+        def step() -> None:
+            set_threads(1)
+            list((workers.map if count > 1 else map)(work, entries))
+
+        return type(entries[0])(step, lambda _: [a for e in entries for a in e.answer(None)])
 
     return prepare
 

@@ -75,7 +75,7 @@ def _moved(leaf: Any, source: int | None, target: int) -> Any:
 def _bound(f: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, ...]:
     """The arguments by position."""
     if isinstance(f, Compiled):
-        return tuple(f.bound(args, keywords))  # type: ignore[attr-defined]
+        return tuple(f.bound(args, keywords))
     bound = inspect.signature(python_function(f)).bind(*args, **keywords)
     bound.apply_defaults()
     return bound.args

@@ -69,9 +69,8 @@ class Vectorized(ElementwiseFunction):
         def load(shapes: tuple[Shape, ...]) -> Any:
             return runtime.load(writing.write(derived_for(self.py_func, shapes)))
 
-        count = len(self.params)
-        function = runtime.numba_function(lambda shapes: load(tuple(shapes)), count)
-        return runtime.lifted_type(function, count)
+        function = runtime.numba_function(lambda shapes: load(tuple(shapes)), self.signature)
+        return runtime.lifted_type(function, len(self.params))
 
     def lower_call(
         self, lo: Lowering, args: list[Front], keywords: dict[str, Front], node: ast.Call

@@ -13,7 +13,7 @@ from tests.adjoint import programs
 
 BATCH = 125
 BATCHES = 8
-COMPILED = range(9000, 9030)
+COMPILED = range(9000, 9010)
 MOST_REFUSED = 0.12
 """The share of programs that may be refused; a test that all are refused would prove nothing."""
 
