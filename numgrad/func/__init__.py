@@ -16,6 +16,7 @@ from numgrad.func.forward import jvp, linearize
 from numgrad.func.jacobians import hessian, jacfwd, jacobian, jacrev
 from numgrad.func.products import hvp, vhp
 from numgrad.func.reverse import grad, grad_and_value, value_and_grad, vjp
+from numgrad.func.sparse import sparse_jacobian
 from numgrad.func.vmap import vmap
 from numgrad.pytree import tree_flatten, tree_map
 
@@ -29,6 +30,7 @@ __all__ = [
     "jacrev",
     "jvp",
     "linearize",
+    "sparse_jacobian",
     "tree_flatten",
     "tree_map",
     "value_and_grad",
