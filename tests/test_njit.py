@@ -208,3 +208,52 @@ def test_compiled_gradients_are_kept_on_disk(tmp_path):
     script.write_text(SCRIPT.replace("total * x", "total * x * 2.0"))
     changed = run(RUN, tmp_path / "store", str(script))
     assert len(changed) > len(first)
+
+
+@ng.njit
+def quartic(x, y, n):
+    total = 0.0
+    for _ in range(n):
+        total += x[0] ** 2 * x[1] * y**2
+    return total
+
+
+@ng.njit
+def cubed(x):
+    return np.sum(x**3)
+
+
+SECOND = {
+    "hvp": (lambda x, y, v: ng.func.hvp(quartic, (x, y, 2), (v, 1.0, None)), False),
+    "vhp": (lambda x, y, v: ng.func.vhp(quartic, (x, y, 2), (v, 1.0, None)), False),
+    "hvp, y constant": (lambda x, y, v: ng.func.hvp(quartic, (x, y, 2), (v, None, None)), True),
+    "vhp, y constant": (lambda x, y, v: ng.func.vhp(quartic, (x, y, 2), (v, None, None)), True),
+}
+
+
+@pytest.mark.parametrize("lift", [np.array, ng.tensor], ids=["arrays", "tensors"])
+@pytest.mark.parametrize("name", SECOND)
+def test_products_with_the_hessian(name, lift) -> None:
+    call, constant = SECOND[name]
+    to_x, to_y, to_n = call(lift([1.0, 2.0]), 3.0, lift([1.0, -1.0]))
+    assert to_n is None
+    # The Hessian by x is 2 y^2 times [[2 x1, 2 x0], [2 x0, 0]]; mixed 4 y [2 x0 x1, x0^2].
+    mixed = np.zeros(2) if constant else 4 * 3.0 * np.array([4.0, 1.0])
+    np.testing.assert_allclose(to_x, 18.0 * np.array([2.0, 2.0]) + mixed)
+    if constant:
+        assert to_y is None
+    else:
+        assert float(to_y) == pytest.approx(12.0 * 3.0 + 4 * 2.0)
+
+
+def test_hvp_of_one_argument_gives_it_alone_and_linearize_takes_constants() -> None:
+    v = np.array([1.0, -1.0])
+    assert ng.func.hvp(cubed, (v,), (v,)).tolist() == [6.0, 6.0]
+    assert ng.func.vhp(cubed, (v,), (v,)).tolist() == [6.0, 6.0]
+    value, push = ng.func.linearize(quartic, np.array([1.0, 2.0]), 3.0, 2)
+    assert value == 36.0
+    assert push(v, None, None) == pytest.approx(18.0 * 3.0)
+    with pytest.raises(ValueError, match="a vector for each argument"):
+        ng.func.hvp(quartic, (v, 3.0, 2), (v,))
+    with pytest.raises(ValueError, match="got no vector"):
+        ng.func.vhp(quartic, (v, 3.0, 2), (None, None, None))

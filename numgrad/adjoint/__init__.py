@@ -31,10 +31,12 @@ __all__ = [
     "is_compiled",
     "jacobian",
     "jvp",
+    "linearize",
     "njit",
     "set_arena",
     "value_and_grad",
     "vectorize",
+    "vhp",
     "vjp",
     "vmap",
 ]
@@ -142,13 +144,64 @@ def hessian(f: Any, argnums: int = 0) -> Any:
 
 
 def hvp(f: Any, primals: Any, tangents: Any) -> Any:
-    """The value's gradients along tangents: products of the Hessian with vectors.
+    """Products of the Hessian with tangents, forward over reverse: see `numgrad.func.hvp`.
 
-    Gives (gradient, product), each a tuple where there are several arguments of floats.
+    A tangent of None belongs to a constant, for which the product is None.
+
+    >>> @njit
+    ... def power(x, n):
+    ...     return x**n
+    >>> hvp(power, (2.0, 3), (1.0, None))
+    (12.0, None)
     """
-    argnums: Any = tuple(k for k, t in enumerate(tangents) if t is not None)
-    gradient = Gradient(f, argnums if len(argnums) > 1 else argnums[0], value=False, has_aux=False)
-    return Directional(gradient)(tuple(primals), tuple(tangents))
+    argnums = _chosen("hvp", primals, tangents)
+    directional = Directional(_gradient(f, argnums))
+    return _spread(directional(tuple(primals), tuple(tangents))[1], argnums, len(primals))
+
+
+def vhp(f: Any, primals: Any, cotangents: Any) -> Any:
+    """Products of cotangents with the Hessian, reverse over reverse; as `hvp` otherwise."""
+    argnums = _chosen("vhp", primals, cotangents)
+    wrt = argnums if len(argnums) > 1 else argnums[0]
+    seeds = tuple(cotangents[k] for k in argnums)
+    pullback = Pullback(_gradient(f, argnums), wrt)
+    found = pullback(seeds if len(seeds) > 1 else seeds[0], *primals)[1]
+    return _spread(found, argnums, len(primals))
+
+
+def linearize(f: Any, *primals: Any) -> Any:
+    """The value, and a function of tangents that gives the derivative along them."""
+
+    def push(*tangents: Any) -> Any:
+        """Differentiate in a direction; None is the tangent of a constant."""
+        return jvp(f, primals, tangents)[1]
+
+    return f(*primals), push
+
+
+def _chosen(name: str, primals: Any, vectors: Any) -> tuple[int, ...]:
+    """The arguments that have a vector."""
+    if len(primals) != len(vectors):
+        raise ValueError(
+            f"{name}() takes a vector for each argument, None for a constant: got {len(vectors)}"
+            f" for {len(primals)}."
+        )
+    chosen = tuple(k for k, v in enumerate(vectors) if v is not None)
+    if not chosen:
+        raise ValueError(f"{name}() got no vector: pass one for an argument.")
+    return chosen
+
+
+def _gradient(f: Any, argnums: tuple[int, ...]) -> Gradient:
+    wrt = argnums if len(argnums) > 1 else argnums[0]
+    return Gradient(f, wrt, value=False, has_aux=False)
+
+
+def _spread(found: Any, argnums: tuple[int, ...], count: int) -> Any:
+    """Products by the places of their arguments; the one itself where there is one argument."""
+    products = found if len(argnums) > 1 else (found,)
+    places = dict(zip(argnums, products, strict=True))
+    return tuple(places.get(k) for k in range(count)) if count > 1 else products[0]
 
 
 TRANSFORMS = (grad, value_and_grad, vjp, jvp, jacobian, hessian)

@@ -113,6 +113,9 @@ def linearize(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., 
     >>> jvp_function(ng.tensor(2.0))
     tensor(2.)
     """
+    compiled = adjoint_for("linearize", f, *primals)
+    if compiled is not None:
+        return compiled  # type: ignore[no-any-return]
     chosen = choose("linearize", primals)
     inputs = variables(chosen.leaves)
     result = call_recorded(f, *chosen.structure.unflatten(inputs))
