@@ -381,11 +381,13 @@ from numgrad.threads import (
 
 if TYPE_CHECKING:
     from numgrad.adjoint import njit, vectorize
+    from numgrad.adjoint import checkpoint, njit
 
 __version__ = "0.1.0"
 
 # What differentiates compiled functions is imported when it is first asked for.
 _LATER = frozenset({"njit", "vectorize"})
+_LATER = frozenset({"checkpoint", "njit"})
 
 
 def __getattr__(name: str) -> Any:
@@ -438,6 +440,7 @@ __all__ = [
     "broadcast_to",
     "cat",
     "ceil",
+    "checkpoint",
     "chunk",
     "clamp",
     "clamp_max",

@@ -16,6 +16,7 @@ from typing import Any, overload
 from numgrad.adjoint.arena import set_arena
 from numgrad.adjoint.batching import vmap
 from numgrad.adjoint.calls import python_function as _compiled_function
+from numgrad.adjoint.checkpoints import checkpoint
 from numgrad.adjoint.function import Compiled, Function
 from numgrad.adjoint.interpreter import interpreted
 from numgrad.adjoint.jacobians import Directional, Jacobian
@@ -24,6 +25,7 @@ from numgrad.adjoint.vectorized import vectorize
 
 __all__ = [
     "Function",
+    "checkpoint",
     "grad",
     "hessian",
     "hvp",

@@ -236,9 +236,18 @@ def _convert(lo: Lowering, value: Value, code: str) -> Value:
 
 
 def user_call(
-    lo: Lowering, function: Any, args: list[Front], keywords: dict[str, Front], node: ast.Call
+    lo: Lowering,
+    function: Any,
+    args: list[Front],
+    keywords: dict[str, Front],
+    node: Any,
+    *,
+    again: bool = False,
 ) -> Front:
-    """Read a call of a compiled function: its body in place, or a call if that is long."""
+    """Read a call of a compiled function: its body in place, or a call if that is long.
+
+    `again`: it is run again on the way back, instead of saving.
+    """
     from numgrad.adjoint import expressions
 
     read = source.read(function)
@@ -264,9 +273,9 @@ def user_call(
     if unknown:
         lo.refuse(node, f"{read.name}() has no parameter {min(unknown)!r}", "check the name")
     small = sum(1 for _ in ast.walk(read.tree)) <= INLINE_NODES
-    if small and function not in lo.inlined and not _calls_itself(read):
+    if small and not again and function not in lo.inlined and not _calls_itself(read):
         return inline(lo, read, filled, node)
-    return invoke(lo, function, filled, node)
+    return invoke(lo, function, filled, node, again=again)
 
 
 def _calls_itself(read: source.Source) -> bool:
@@ -289,7 +298,9 @@ def inline(lo: Lowering, read: source.Source, args: list[Front], node: ast.Call)
         lo.path.pop()
 
 
-def invoke(lo: Lowering, function: Any, args: list[Front], node: ast.AST) -> Front:
+def invoke(
+    lo: Lowering, function: Any, args: list[Front], node: ast.AST, *, again: bool = False
+) -> Front:
     """Call a function that is a procedure of its own."""
     flat = [leaf for a in args for leaf in leaves(a)]
     groups = grouped(lo, flat)
@@ -304,7 +315,7 @@ def invoke(lo: Lowering, function: Any, args: list[Front], node: ast.AST) -> Fro
         )
     for k in entry.procedure.writes:
         lo.write(flat[k], node)  # type: ignore[arg-type]
-    return append_call(lo, entry.procedure, flat, entry.result)
+    return append_call(lo, entry.procedure, flat, entry.result, again=again)
 
 
 def grouped(lo: Lowering, flat: Sequence[Value]) -> tuple[int, ...]:
@@ -322,7 +333,9 @@ def grouped(lo: Lowering, flat: Sequence[Value]) -> tuple[int, ...]:
     return tuple(groups)
 
 
-def append_call(lo: Lowering, procedure: Any, args: Sequence[Value], result: Any) -> Front:
+def append_call(
+    lo: Lowering, procedure: Any, args: Sequence[Value], result: Any, *, again: bool = False
+) -> Front:
     """Append a call and return its result, of this type."""
     outs: list[Var] = []
 
@@ -336,7 +349,7 @@ def append_call(lo: Lowering, procedure: Any, args: Sequence[Value], result: Any
         return out
 
     front = build(result)
-    lo.builder.append(Call(tuple(outs), procedure, tuple(args)))
+    lo.builder.append(Call(tuple(outs), procedure, tuple(args), again))
     for out in outs:
         if isinstance(out.type, Array):
             lo.adopt(out, {out})

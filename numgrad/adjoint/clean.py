@@ -144,6 +144,7 @@ class _Live:
                 self.value(bound)
             self.value(stmt.test)
             self.value(stmt.stop)
+            self.value(stmt.every)
         else:
             for value in operands(stmt):
                 self.value(value)
@@ -267,6 +268,7 @@ def substitute(procedure: Procedure, table: dict[Any, Value]) -> None:
             case Loop():
                 stmt.bounds = all_new(stmt.bounds) if stmt.bounds else None
                 stmt.test, stmt.stop = new(stmt.test), new(stmt.stop)
+                stmt.every = new(stmt.every)
                 for phi in stmt.phis:
                     phi.init, phi.next = new(phi.init), new(phi.next)
             case Call():

@@ -17,6 +17,8 @@ from numgrad.adjoint.ir import (
     Merge,
     Outer,
     Phi,
+    Pop,
+    Push,
     Stmt,
     Store,
     Value,
@@ -73,9 +75,14 @@ class Cloner:
                 return Outer(new(stmt.out), stmt.name, stmt.array)
             case Call():
                 args = value(stmt.args)
-                return Call(tuple(map(new, stmt.outs)), stmt.function, args)
+                return Call(tuple(map(new, stmt.outs)), stmt.function, args, stmt.again)
             case Fail():
                 return Fail(value(stmt.test), stmt.error, stmt.message)
+            case Push():
+                return Push(list(map(value, stmt.values)), stmt.slots, stmt.frame)
+            case Pop():
+                into = value(stmt.into)
+                return Pop(list(map(new, stmt.outs)), stmt.slots, stmt.frame, into)
             case If():
                 then, orelse = self.block(stmt.then), self.block(stmt.orelse)
                 pairs = [(m.out, value(m.then), value(m.orelse)) for m in stmt.merges]
@@ -88,6 +95,7 @@ class Cloner:
     def loop(self, stmt: Loop) -> Loop:
         """Copy a loop."""
         bounds = self.value(stmt.bounds) if stmt.bounds else None
+        every = self.value(stmt.every)
         index = self.new(stmt.index) if stmt.index is not None else None
         inits = [self.value(p.init) for p in stmt.phis]
         inners = [self.new(p.inner) for p in stmt.phis]
@@ -112,6 +120,7 @@ class Cloner:
             stmt.parallel,
             stmt.backward,
             stmt.independent,
+            every,
         )
 
 
@@ -138,6 +147,7 @@ def copy(stmt: Stmt) -> Stmt:
                 phis,
                 stmt.trips,
                 stmt.parallel,
+                every=stmt.every,
             )
         case _:
             return copy_of_object(stmt)

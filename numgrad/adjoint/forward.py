@@ -265,6 +265,7 @@ class Forward:
                 phis,
                 stmt.trips,
                 stmt.parallel,
+                every=stmt.every,
             )
         )
 

@@ -208,6 +208,8 @@ class Loop:
     backward: bool = False
     # Whether iterations have nothing in common but numbers and elements that they add to.
     independent: bool = False
+    # Under `checkpoint`: how many iterations are run again at once; 0 for the root of all.
+    every: Value | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -217,6 +219,8 @@ class Call:
     outs: tuple[Var, ...]
     function: Procedure
     args: tuple[Value, ...]
+    # Whether it is run again on the way back, instead of saving.
+    again: bool = False
 
 
 @dataclass(eq=False, slots=True)
@@ -246,12 +250,12 @@ class Push:
 
 @dataclass(eq=False, slots=True)
 class Pop:
-    """Restore what a push saved; for an array, `shape` has its extents."""
+    """Restore what a push saved; the content of an array goes `into` another."""
 
     outs: list[Var]
     slots: list[object]
     frame: Frame
-    shape: tuple[Value, ...] = ()
+    into: Var | None = None
 
 
 Stmt: TypeAlias = (
@@ -301,6 +305,8 @@ def operands(stmt: Stmt) -> Iterator[Value]:
             yield stmt.test
         case Loop():
             yield from stmt.bounds or ()
+            if stmt.every is not None:
+                yield stmt.every
             for phi in stmt.phis:
                 yield phi.init
         case Call():
@@ -310,7 +316,8 @@ def operands(stmt: Stmt) -> Iterator[Value]:
         case Push():
             yield from stmt.values
         case Pop():
-            yield from stmt.shape
+            if stmt.into is not None:
+                yield stmt.into
 
 
 def inner_operands(stmt: Stmt) -> Iterator[Value]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any
 
-from numgrad.adjoint import expressions, lazy, subscripts
+from numgrad.adjoint import checkpoints, expressions, lazy, subscripts
 from numgrad.adjoint.assignment import assign
 from numgrad.adjoint.builder import ONE, ZERO, nonneg, number
 from numgrad.adjoint.fronts import Front, Static, Tuple, Undefined, is_array, unify
@@ -60,7 +60,8 @@ def branch(lo: Lowering, stmt: ast.If) -> None:
 
 def for_loop(lo: Lowering, stmt: ast.For) -> None:
     """Read a for loop over a range, an array, or a tuple."""
-    sequence, bind = _sequence(lo, stmt)
+    iterated, every = _under_checkpoint(lo, stmt)
+    sequence, bind = _sequence(lo, stmt, iterated)
     if isinstance(sequence, Tuple):
         if hasattr(stmt, "stop"):
             lo.refuse(stmt, "break in a loop over a tuple is not supported", "use range and an if")
@@ -78,12 +79,21 @@ def for_loop(lo: Lowering, stmt: ast.For) -> None:
     def start(index: Var) -> None:
         bind(index)
 
-    _carry(lo, stmt, bounds, start, rising=rising)
+    _carry(lo, stmt, bounds, start, rising=rising, every=every)
 
 
-def _sequence(lo: Lowering, stmt: ast.For) -> tuple[Any, Callable[[Var], None]]:
+def _under_checkpoint(lo: Lowering, stmt: ast.For) -> tuple[ast.expr, Value | None]:
+    """What a loop runs over, and of `checkpoint` how many iterations are run again at once."""
+    node = stmt.iter
+    if isinstance(node, ast.Call) and isinstance(node.func, (ast.Name, ast.Attribute)):
+        called = expressions.lower(lo, node.func)
+        if isinstance(called, Static) and called.value is checkpoints.checkpoint:
+            return checkpoints.of_range(lo, node)
+    return node, None
+
+
+def _sequence(lo: Lowering, stmt: ast.For, iterated: ast.expr) -> tuple[Any, Callable[[Var], None]]:
     """What a loop runs over: bounds, and what binds its variables to an index; or a tuple."""
-    iterated = stmt.iter
 
     def indexed(fronts: list[Front], *, count: bool) -> tuple[Any, Callable[[Var], None]]:
         arrays = [expressions.made(lo, f) for f in fronts]
@@ -144,6 +154,7 @@ def _carry(
     start: Callable[[Var], None] | None,
     *,
     rising: bool,
+    every: Value | None = None,
 ) -> None:
     """Read a loop, again until the types of what it carries are known."""
     names = _assigned(stmt)
@@ -151,7 +162,7 @@ def _carry(
     before = lo.env
     for _ in range(MOST_ROUNDS):
         kept, copies = len(lo.builder.block.stmts), len(lo.merger.copies)
-        attempt = _Attempt(lo, stmt, names, guess, bounds, rising=rising)
+        attempt = _Attempt(lo, stmt, names, guess, bounds, rising=rising, every=every)
         if attempt.run(start):
             return
         del lo.builder.block.stmts[kept:]
@@ -172,8 +183,10 @@ class _Attempt:
         bounds: Any,
         *,
         rising: bool,
+        every: Value | None,
     ) -> None:
         self.lo = lo
+        self.every = every
         self.stmt = stmt
         self.names = names
         self.guess = guess
@@ -244,6 +257,7 @@ class _Attempt:
                 stop,  # type: ignore[arg-type]
                 phis,
                 trips,
+                every=self.every,
             )
         )
         return True

@@ -12,6 +12,7 @@ from typing import Any
 from numgrad.adjoint.builder import ONE, ZERO, Builder, number
 from numgrad.adjoint.ir import (
     B1,
+    F4,
     F8,
     I8,
     Alloc,
@@ -29,11 +30,11 @@ from numgrad.adjoint.ir import (
     Pop,
     Procedure,
     Push,
+    Scalar,
     Stmt,
     Store,
     Value,
     Var,
-    View,
     blocks,
     walk,
 )
@@ -148,11 +149,14 @@ class _Layout:
 
     def restore(self, place: Value, out: Var, slot: object) -> None:
         """Load a number."""
-        if out.type.code in {"f8", "f4"}:
+        if out.type == F8:
             self.builder.append(Load(out, self.arena, (place,), slot))
             return
         raw = self.builder.var(F8, "bits")
         self.builder.append(Load(raw, self.arena, (place,), slot))
+        if out.type == F4:
+            self.builder.append(Compute(out, "to_f4", (raw,)))
+            return
         if out.type == I8:
             self.builder.append(Compute(out, "to_bits", (raw,)))
             return
@@ -173,8 +177,8 @@ class _Layout:
 
     def pop(self, stmt: Pop) -> None:
         """Rewrite a pop."""
-        if stmt.shape:
-            self.pop_array(stmt)
+        if stmt.into is not None:
+            self.pop_array(stmt.into, stmt.slots[0])
             return
         if not stmt.outs:
             return
@@ -196,25 +200,29 @@ class _Layout:
         self.reserve(self.advance(self.product(shape)))
 
         def store(index: list[Value]) -> None:
-            place: Value = ZERO
-            for i, n in zip(index, shape, strict=True):
-                place = self.builder.emit("i.add", self.builder.emit("i.mul", place, n), i)
-            value = self.builder.load(array, index)
-            place = self.builder.emit("i.add", base, place)
-            self.builder.append(Store(self.arena, (place,), value, False, slot))
+            self.save(self.element(base, index, shape), self.builder.load(array, index), slot)
 
         nest(self.builder, shape, store)
 
-    def pop_array(self, stmt: Pop) -> None:
-        """Show an array in the arena."""
-        end = self.position
-        base = self.retreat(self.product(stmt.shape))
-        (out,) = stmt.outs
-        if len(stmt.shape) == 1:
-            self.builder.append(View(out, self.arena, "slice", ((base, end, None),)))
-            return
-        flat = self.builder.view(self.arena, "slice", [(base, end, None)], 1, "flat")
-        self.builder.append(View(out, flat, "reshape", stmt.shape))
+    def pop_array(self, array: Var, slot: object) -> None:
+        """Copy an array out of the arena."""
+        shape = self.builder.sizes(array)
+        base = self.retreat(self.product(shape))
+
+        def load(index: list[Value]) -> None:
+            out = self.builder.var(Scalar(array.type.code), array.hint)
+            self.restore(self.element(base, index, shape), out, slot)
+            self.builder.store(array, index, out)
+
+        nest(self.builder, shape, load)
+
+    def element(self, base: Value, index: list[Value], shape: tuple[Value, ...]) -> Value:
+        """The place of an element of an array that starts at a position."""
+        emit = self.builder.emit
+        place: Value = ZERO
+        for i, n in zip(index, shape, strict=True):
+            place = emit("i.add", emit("i.mul", place, n), i)
+        return emit("i.add", base, place)
 
     def call(self, stmt: Call) -> None:
         """Hand the arena on."""

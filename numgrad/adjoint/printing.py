@@ -55,19 +55,19 @@ def templates() -> dict[str, str]:
     return {**table, "sign": "sign({0})", **EXACT, **BOOLEAN, **CASTS, **DETACHED}
 
 
-def source(procedure: Procedure) -> str:
-    """The text of one procedure."""
-    return _Printer(procedure).text()
+def source(procedure: Procedure, taken: Iterable[str] = ()) -> str:
+    """The text of one procedure; `taken` are names of others, which no variable may have."""
+    return _Printer(procedure, taken).text()
 
 
 class _Printer:
     """Names variables and writes lines."""
 
-    def __init__(self, procedure: Procedure) -> None:
+    def __init__(self, procedure: Procedure, taken: Iterable[str]) -> None:
         self.procedure = procedure
         self.templates = templates()
         self.names: dict[Var, str] = {}
-        self.used: dict[str, int] = dict.fromkeys(TAKEN, 1)
+        self.used: dict[str, int] = dict.fromkeys((*TAKEN, *taken), 1)
         self.lines: list[str] = []
         self.arenas: list[Var] = []
 

@@ -249,7 +249,7 @@ class Reverse:
         self.make_early(scope, forward)
         for array, sizes in self.sizes.items():
             if self.scope_of(array) is scope:
-                at = next(k for k, s in enumerate(forward.stmts) if array in defined(s))
+                at = next((k for k, s in enumerate(forward.stmts) if array in defined(s)), -1)
                 wanted = [
                     scope.definer[n]
                     for n in sizes
@@ -304,7 +304,7 @@ class Reverse:
         index = stmt.index
         if stmt.slot is not None:
             # An element of the arena is loaded once: what is not added need not be zero before.
-            if self.activity.active(stmt.out):
+            if self.activity.active(stmt.array):
                 shadow = self.shadow(stmt.array)
                 at = tuple(map(self.value, index))
                 self.builder.append(Store(shadow, at, g or NOTHING, False, stmt.slot))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from numgrad.adjoint.builder import NOTHING, ONE, number
-from numgrad.adjoint.cloning import copied
+from numgrad.adjoint.cloning import Cloner, copied
 from numgrad.adjoint.ir import (
     F8,
     I8,
@@ -14,6 +14,8 @@ from numgrad.adjoint.ir import (
     Const,
     Loop,
     Phi,
+    Pop,
+    Push,
     Stmt,
     Value,
     Var,
@@ -21,6 +23,8 @@ from numgrad.adjoint.ir import (
     free_values,
     walk,
 )
+from numgrad.adjoint.recomputing import Snapshots, outside, run_again
+from numgrad.adjoint.segments import split
 from numgrad.adjoint.together import Together
 
 if TYPE_CHECKING:
@@ -30,29 +34,15 @@ if TYPE_CHECKING:
 
 def loop(reverse: Reverse, stmt: Loop) -> list[Stmt]:
     """Write the way back of a loop."""
-    inside = {
-        v
-        for b in (stmt.head, stmt.body)
-        for s in walk(b)
-        for v in (*defined(s), *((p.inner for p in s.phis) if isinstance(s, Loop) else ()))
-    } | {p.inner for p in stmt.phis}
-    candidates = [
-        v
-        for v in dict.fromkeys(free_values(stmt))
-        if isinstance(v, Var)
-        and v not in inside
-        and not isinstance(v.type, Array)
-        and reverse.activity.active(v)
-        and v not in {p.out for p in stmt.phis}
-    ]
+    candidates = _candidates(reverse, stmt)
     both = Together(reverse, stmt, candidates)
     if both.possible():
         return both.write()
-    head = copied(stmt.head)
+    snapshots, before_it, stmt = _under_checkpoint(reverse, stmt)
     there = Loop(
         stmt.index,
         stmt.bounds,
-        head,
+        copied(stmt.head),
         stmt.test,
         Block(),
         stmt.stop,
@@ -74,15 +64,24 @@ def loop(reverse: Reverse, stmt: Loop) -> list[Stmt]:
     sums = [Var(F8, f"d_{v.hint}", False, back_head) for v in candidates]
     reverse.adjoints = dict(zip(candidates, sums, strict=True))
     outer, reverse.current = reverse.current, scope
+    if snapshots is not None:
+        snapshots.make(builder)
+        scope.at_hand = True
     with builder.inside(back_body):
         bounds, index = _index(reverse, stmt, scope, back_head)
         place = len(back_body.stmts)
-        for phi, g in zip(phis, carried, strict=True):
-            reverse.add(phi.next, g)
-        reverse.block(stmt.body, there.body)
-        reverse.close(scope, there.body, place)
+        ways = back_body if snapshots is None else Block(back_body)
+        with builder.inside(ways):
+            for phi, g in zip(phis, carried, strict=True):
+                reverse.add(phi.next, g)
+            reverse.block(stmt.body, there.body)
+            start = place if snapshots is None else 0
+            reverse.close(scope, there.body, start)
         nexts = [reverse.adjoints.pop(p.inner, NOTHING) for p in phis]
         totals = [reverse.adjoints[v] for v in candidates]
+        if snapshots is not None and ways.stmts:
+            names = _again(reverse, stmt, snapshots, there.body, ways)
+            nexts, totals = names.value(tuple(nexts)), names.value(tuple(totals))
     reverse.current = outer
     reverse.adjoints = before
     if not back_body.stmts[place:] and all(t is s for t, s in zip(totals, sums, strict=True)):
@@ -90,19 +89,17 @@ def loop(reverse: Reverse, stmt: Loop) -> list[Stmt]:
             isinstance(i, Const) for i in inits
         )
         if trivial:
-            return [there]
-    back_phis = []
-    ends: list[tuple[Value, Value]] = []
-    for phi, inner, init, next_ in zip(phis, carried, inits, nexts, strict=True):
-        out = builder.var(F8, f"d_{phi.inner.hint}")
-        back_phis.append(Phi(inner, init, next_, out))
-        ends.append((phi.init, out))
+            return [*before_it, there]
+    back_phis = [
+        Phi(inner, init, next_, builder.var(F8, f"d_{phi.inner.hint}"))
+        for phi, inner, init, next_ in zip(phis, carried, inits, nexts, strict=True)
+    ]
+    ends = [(phi.init, back.out) for phi, back in zip(phis, back_phis, strict=True)]
     for var, inner, total in zip(candidates, sums, totals, strict=True):
-        if total is inner:
-            continue
-        out = builder.var(F8, f"d_{var.hint}")
-        back_phis.append(Phi(inner, before.get(var, NOTHING), total, out))
-        before[var] = out
+        if total is not inner:
+            out = builder.var(F8, f"d_{var.hint}")
+            back_phis.append(Phi(inner, before.get(var, NOTHING), total, out))
+            before[var] = out
     trips = builder.var(I8, "trips", nonneg=True)
     builder.append(
         Loop(
@@ -120,7 +117,55 @@ def loop(reverse: Reverse, stmt: Loop) -> list[Stmt]:
     )
     for init, end in ends:
         reverse.add(init, end)
-    return [there]
+    return [*before_it, there]
+
+
+def _candidates(reverse: Reverse, stmt: Loop) -> list[Var]:
+    """The numbers from outside of a loop that it may add derivatives to."""
+    inside = {
+        v
+        for b in (stmt.head, stmt.body)
+        for s in walk(b)
+        for v in (*defined(s), *((p.inner for p in s.phis) if isinstance(s, Loop) else ()))
+    } | {p.inner for p in stmt.phis}
+    return [
+        v
+        for v in dict.fromkeys(free_values(stmt))
+        if isinstance(v, Var)
+        and v not in inside
+        and not isinstance(v.type, Array)
+        and reverse.activity.active(v)
+        and v not in {p.out for p in stmt.phis}
+    ]
+
+
+def _under_checkpoint(reverse: Reverse, stmt: Loop) -> tuple[Snapshots | None, list[Stmt], Loop]:
+    """A loop under `checkpoint` as one over segments, what it saves, and what comes before it."""
+    if stmt.every is None:
+        return None, [], stmt
+    snapshots = Snapshots(reverse, outside(stmt), reverse.positions[id(stmt)])
+    if snapshots.of_arena:
+        return None, [], stmt
+    return snapshots, *split(reverse, stmt)
+
+
+def _again(reverse: Reverse, stmt: Loop, snapshots: Snapshots, there: Block, back: Block) -> Cloner:
+    """Let the way there save the start of iterations only, and the way back run them again."""
+    held = [p.inner for p in stmt.phis]
+    slots: list[object] = [object() for _ in held]
+    outs = [Var(v.type, v.hint, v.nonneg) for v in held]
+    builder, stmts = reverse.builder, [*there.stmts, *back.stmts]
+    builder.append(Pop(outs, slots, snapshots.frame))
+    for each in snapshots.pop():
+        builder.append(each)
+    assert stmt.index is not None
+    scope = reverse.scopes[stmt.index]
+    table: dict[Any, Value] = dict(zip(held, outs, strict=True))
+    table[stmt.index] = scope.names[stmt.index]
+    names = run_again(reverse, snapshots, stmts, table)
+    plain = copied(stmt.body).stmts
+    there.stmts[:] = [*snapshots.push(), Push(held, slots, snapshots.frame), *plain]
+    return names
 
 
 def _index(reverse: Reverse, stmt: Loop, scope: Scope, head: Block) -> Any:

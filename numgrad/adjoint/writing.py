@@ -69,7 +69,7 @@ def write(derived: Derived) -> Text:
                     outers[id(stmt.array)] = f"constant_{len(outers)}"
                     objects[f"constant_{len(outers) - 1}"] = stmt.array
                 stmt.name = outers[id(stmt.array)]
-    parts = [source(each) for each in procedures]
+    parts = [source(each, used) for each in procedures]
     parts.append(_entry(derived, objects))
     return Text("\n\n".join(parts), objects)
 
