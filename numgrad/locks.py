@@ -11,7 +11,8 @@ def process_lock() -> Any:
     """Make a lock that a fork waits for, so that nothing that it guards is half done in the child.
 
     The thread that holds it may fork. Of several locks forks ask for the last made one first: a
-    thread that needs two has to take them in that order.
+    thread that needs two has to take them in that order. Kernels must not be loaded while it is
+    held: that takes a lock which forks may hold already.
     """
     lock = threading.RLock()
     if hasattr(os, "register_at_fork"):

@@ -76,7 +76,7 @@ def begin(packer: Packer) -> None:
     """Let a packer pack what is saved from now on in this thread or task."""
     held = _Held(packer)
     _held.add(weakref.ref(held, _forget))
-    _switch()
+    _switch(wait=True)
     _stack.set((*_stack.get(), held))
 
 
@@ -90,14 +90,20 @@ def end() -> None:
 
 def _forget(reference: weakref.ref[_Held]) -> None:
     _held.discard(reference)
-    _switch()
+    # Called at any moment, also by who holds other locks. Who holds this one looks again.
+    _switch(wait=False)
 
 
-def _switch() -> None:
+def _switch(*, wait: bool) -> None:
     """Have nodes pack what is assigned to them if there is a packer anywhere."""
     node_type: Any = Node
-    with _lock:
-        node_type.saved = _packing if _held else _slot
+    while _lock.acquire(blocking=wait):
+        try:
+            wanted = node_type.saved = _packing if _held else _slot
+        finally:
+            _lock.release()
+        if wanted is (_packing if _held else _slot):
+            return
 
 
 def _assign(node: Node, values: tuple[Any, ...] | None) -> None:

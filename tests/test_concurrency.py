@@ -291,7 +291,7 @@ class TestThreads:
                 nodes += [n for n, _ in node.next_functions]
 
     def test_first_uses_at_once(self) -> None:
-        """A compiled function, an op of one's own, and kernels that nobody has loaded yet."""
+        """An op of one's own, whose kernels nobody has loaded yet."""
 
         @ng.elementwise
         def cubed(x):
@@ -304,10 +304,29 @@ class TestThreads:
 
         assert together(*[use] * WORKERS) == [[12.0, 27.0]] * WORKERS
 
+    def test_a_compiled_function_is_first_called_by_all_at_once(self) -> None:
+        gradient = ng.grad(energy)
+
+        def use():
+            x = leaf(2.0, -1.0)
+            energy(x).backward()
+            return x.grad.tolist(), gradient(np.array([1.0, 2.0])).tolist()
+
+        assert together(*[use] * WORKERS) == [([12.0, 0.0], [3.0, 12.0])] * WORKERS
+
 
 def noting(seen, t):
     seen.append(t)
     return t
+
+
+@ng.njit
+def energy(x):
+    total = 0.0
+    for k in range(len(x)):
+        if x[k] > 0.0:
+            total += x[k] ** 3
+    return total
 
 
 def watched():

@@ -186,6 +186,40 @@ def test_forks_while_threads_hold_locks() -> None:
     assert run(FORKS, os.environ["NUMGRAD_CACHE_DIR"]) == ["0"] * 20
 
 
+COMPILING = """
+import os, threading, warnings
+import numba
+import numpy as np
+import numgrad as ng
+from tests.test_processes import norm_of
+warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside threads
+a = np.array([3.0, 4.0])
+ng.grad(norm_of)(a)
+started, done = threading.Event(), threading.Event()
+def work():
+    while not done.is_set():
+        started.set()
+        numba.njit(lambda x: x + 1)(1.0)
+thread = threading.Thread(target=work)
+thread.start()
+for _ in range(3):
+    started.clear()
+    started.wait()
+    child = os.fork()
+    if child == 0:
+        g = ng.grad(norm_of)(a.astype(np.float32))
+        os._exit(g.tolist() != [6.0, 8.0])
+    print(os.waitpid(child, 0)[1])
+done.set()
+thread.join()
+"""
+
+
+@forks
+def test_forks_while_numba_compiles() -> None:
+    assert run(COMPILING, os.environ["NUMGRAD_CACHE_DIR"]) == ["0"] * 3
+
+
 HOOKS = """
 import os, sys, threading
 import numgrad as ng

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from numgrad import hooks
 from numgrad.backward import adder
-from numgrad.locks import process_lock
 from numgrad.modes import modes, recorded, set_modes
 from numgrad.ops.convert import clone
 from numgrad.tensor import Tensor, alias
@@ -19,7 +20,20 @@ if TYPE_CHECKING:
     from numgrad.backward import Walk
 
 # Reading, adding and writing back are one step: walks of several threads may meet in one leaf.
-_adding = process_lock()
+_adding = threading.RLock()
+
+
+def _renew_lock() -> None:
+    """In a forked process no thread holds the lock, whoever held it in the parent.
+
+    Forks do not wait for it: who holds it may load kernels, and wait for a fork.
+    """
+    global _adding  # noqa: PLW0603 - a lock cannot be opened by a process that did not close it
+    _adding = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 def accumulate_leaves(walk: Walk) -> None:

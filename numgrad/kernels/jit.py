@@ -14,7 +14,7 @@ from numba.core.compiler_lock import global_compiler_lock
 from numba.core.errors import NumbaError
 from numba.extending import intrinsic
 
-from numgrad.kernels import cpu, object_code
+from numgrad.kernels import cpu, link, object_code
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,6 +31,9 @@ __all__ = [
     "outlined",
     "types",
 ]
+
+# In a child that is forked while another thread compiles, nobody would open the lock.
+link.fork_between(global_compiler_lock)
 
 f4, f8 = numba.float32, numba.float64
 

@@ -28,6 +28,15 @@ def fork_between_kernels() -> None:
 fork_between_kernels()
 
 
+def fork_between(other: Any) -> None:
+    """Have forks wait for a lock, too, which may be taken while `lock` is held."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(
+            before=other.acquire, after_in_parent=other.release, after_in_child=other.release
+        )
+        fork_between_kernels()
+
+
 def addresses(code: bytes, *symbols: str) -> list[int]:
     """Load object code for the life of the process, and return the addresses of symbols in it.
 
