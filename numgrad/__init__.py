@@ -380,14 +380,12 @@ from numgrad.threads import (
 )
 
 if TYPE_CHECKING:
-    from numgrad.adjoint import njit, vectorize
-    from numgrad.adjoint import checkpoint, njit
+    from numgrad.adjoint import checkpoint, njit, vectorize
 
 __version__ = "0.1.0"
 
 # What differentiates compiled functions is imported when it is first asked for.
-_LATER = frozenset({"njit", "vectorize"})
-_LATER = frozenset({"checkpoint", "njit"})
+_LATER = frozenset({"checkpoint", "njit", "vectorize"})
 
 
 def __getattr__(name: str) -> Any:

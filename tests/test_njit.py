@@ -257,3 +257,13 @@ def test_hvp_of_one_argument_gives_it_alone_and_linearize_takes_constants() -> N
         ng.func.hvp(quartic, (v, 3.0, 2), (v,))
     with pytest.raises(ValueError, match="got no vector"):
         ng.func.vhp(quartic, (v, 3.0, 2), (None, None, None))
+
+
+@pytest.mark.parametrize("transform", [ng.grad, ng.value_and_grad, ng.jacobian, ng.hessian])
+def test_a_transform_is_made_once_however_often_it_is_asked_for(transform) -> None:
+    @ng.njit
+    def square(x):
+        return x * x
+
+    assert transform(square) is transform(square)
+    assert ng.grad(square, [0]) is ng.grad(square, (0,))

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from typing import Any, overload
 
@@ -87,12 +88,12 @@ def grad(f: Any, argnums: Argnums = 0, *, has_aux: bool = False) -> Any:
         LanguageError: f uses what cannot be differentiated.
         TypeError: f is not compiled, its result is not one float, or an argument not of floats.
     """
-    return Gradient(f, argnums, value=False, has_aux=has_aux)
+    return _once(Gradient, f, _fixed(argnums), value=False, has_aux=has_aux)
 
 
 def value_and_grad(f: Any, argnums: Argnums = 0, *, has_aux: bool = False) -> Any:
     """As `grad`, with the value in front: (value, gradient)."""
-    return Gradient(f, argnums, value=True, has_aux=has_aux)
+    return _once(Gradient, f, _fixed(argnums), value=True, has_aux=has_aux)
 
 
 def vjp(f: Any, *primals: Any, argnums: Argnums = None) -> Any:
@@ -102,7 +103,7 @@ def vjp(f: Any, *primals: Any, argnums: Argnums = None) -> Any:
     compiled
     function `h(seed, *args)` that gives (value, derivatives). Seeds are like the float results.
     """
-    pullback = Pullback(f, argnums)
+    pullback = _once(Pullback, f, _fixed(argnums))
     if not primals:
         return pullback
     value = f(*primals)
@@ -126,7 +127,7 @@ def jvp(f: Any, primals: Any = None, tangents: Any = None) -> Any:
     >>> jvp(scaled, (3.0, 2.0), (1.0, None))
     (18.0, 12.0)
     """
-    directional = Directional(f)
+    directional = _once(Directional, f)
     if primals is None:
         return directional
     return directional(tuple(primals), tuple(tangents))
@@ -137,12 +138,12 @@ def jacobian(f: Any, argnums: int = 0, *, mode: str = "auto") -> Any:
 
     `mode` is "forward", "reverse", or "auto": reverse for a function with one number as result.
     """
-    return Jacobian(f, argnums, mode=mode)
+    return _once(Jacobian, f, argnums, mode=mode)
 
 
 def hessian(f: Any, argnums: int = 0) -> Any:
     """The second derivatives of a function with one number as result, forward over reverse."""
-    return Jacobian(Gradient(f, argnums, value=False, has_aux=False), argnums, mode="forward")
+    return _once(Jacobian, grad(f, argnums), argnums, mode="forward")
 
 
 def hvp(f: Any, primals: Any, tangents: Any) -> Any:
@@ -157,7 +158,7 @@ def hvp(f: Any, primals: Any, tangents: Any) -> Any:
     (12.0, None)
     """
     argnums = _chosen("hvp", primals, tangents)
-    directional = Directional(_gradient(f, argnums))
+    directional = _once(Directional, _gradient(f, argnums))
     return _spread(directional(tuple(primals), tuple(tangents))[1], argnums, len(primals))
 
 
@@ -166,7 +167,7 @@ def vhp(f: Any, primals: Any, cotangents: Any) -> Any:
     argnums = _chosen("vhp", primals, cotangents)
     wrt = argnums if len(argnums) > 1 else argnums[0]
     seeds = tuple(cotangents[k] for k in argnums)
-    pullback = Pullback(_gradient(f, argnums), wrt)
+    pullback = _once(Pullback, _gradient(f, argnums), wrt)
     found = pullback(seeds if len(seeds) > 1 else seeds[0], *primals)[1]
     return _spread(found, argnums, len(primals))
 
@@ -179,6 +180,16 @@ def linearize(f: Any, *primals: Any) -> Any:
         return jvp(f, primals, tangents)[1]
 
     return f(*primals), push
+
+
+@functools.lru_cache(1024)
+def _once(transform: Any, f: Any, *options: Any, **named: Any) -> Any:
+    """Make a transform of a function once, however often it is asked for: it is compiled then."""
+    return transform(f, *options, **named)
+
+
+def _fixed(argnums: Any) -> Argnums:
+    return tuple(argnums) if isinstance(argnums, list) else argnums
 
 
 def _chosen(name: str, primals: Any, vectors: Any) -> tuple[int, ...]:
@@ -194,9 +205,9 @@ def _chosen(name: str, primals: Any, vectors: Any) -> tuple[int, ...]:
     return chosen
 
 
-def _gradient(f: Any, argnums: tuple[int, ...]) -> Gradient:
+def _gradient(f: Any, argnums: tuple[int, ...]) -> Any:
     wrt = argnums if len(argnums) > 1 else argnums[0]
-    return Gradient(f, wrt, value=False, has_aux=False)
+    return grad(f, wrt)
 
 
 def _spread(found: Any, argnums: tuple[int, ...], count: int) -> Any:

@@ -27,7 +27,6 @@ def vmap(f: Any, in_dims: Any = 0, out_dims: Any = 0) -> Callable[..., Any]:
     One compiled loop goes over the batch, in the threads of the pool; results have the same bits
     with any number of threads.
     """
-    mapped = functools.cache(functools.partial(Mapped, f))
 
     @named(f, "vmap")
     def transformed(*args: Any, **keywords: Any) -> Any:
@@ -46,7 +45,7 @@ def vmap(f: Any, in_dims: Any = 0, out_dims: Any = 0) -> Callable[..., Any]:
             for leaf, d in zip(leaves, places, strict=True)
             if isinstance(leaf, _NUMBERS)
         )
-        result = mapped(flags)(*structure.unflatten(moved))
+        result = _mapped(f, flags)(*structure.unflatten(moved))
         if out_dims == 0:
             return result
         found, shape = tree_flatten(result)
@@ -59,6 +58,12 @@ def vmap(f: Any, in_dims: Any = 0, out_dims: Any = 0) -> Callable[..., Any]:
         return shape.unflatten([_moved(r, 0, d) for r, d in zip(found, wanted, strict=True)])
 
     return transformed
+
+
+@functools.lru_cache(256)
+def _mapped(f: Any, flags: tuple[bool, ...]) -> Mapped:
+    """Map a function once, however often it is asked for: it is compiled then."""
+    return Mapped(f, flags)
 
 
 def _moved(leaf: Any, source: int | None, target: int) -> Any:
