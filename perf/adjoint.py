@@ -16,7 +16,7 @@ import numpy as np
 
 import numgrad
 from numgrad import adjoint
-from perf import adjoint_by_hand, adjoint_peers, adjoint_programs
+from perf import adjoint_batch, adjoint_by_hand, adjoint_peers, adjoint_programs
 from perf.declare import Array, Benchmark, Entry, Table
 
 if TYPE_CHECKING:
@@ -88,10 +88,11 @@ SMALL: tuple[tuple[Case, Mapping[str, str]], ...] = (
 
 
 def tables(contestants: Collection[str]) -> Iterator[Table]:
-    """The programs at full size, the sampler, and the programs at sizes for the peers."""
+    """The programs at full size, the sampler, a batch, and programs at sizes for the peers."""
     of = "a value with its gradients, float64"
     yield Table("adjoint", "gradient", "us", of, [*_full()])
     yield Table("adjoint", "sampler", "us", "200 samples of 10 leapfrogs", [_sampler()])
+    yield Table("adjoint", "batch", "us", "an item at a time", [*adjoint_batch.benchmarks()])
     peers = [name for name in ("torch", "autograd", "jax") if name in contestants]
     if peers:
         yield Table("adjoint", "beside peers", "us", of, [*_small(peers)])

@@ -204,3 +204,9 @@ def test_an_error_in_an_item_is_raised() -> None:
 @ng.njit
 def added(a, n):
     return np.sum(a + np.ones(n))
+
+
+def test_what_is_derived_twice_is_compiled_once() -> None:
+    for make in (ng.grad, ng.value_and_grad, ng.jacobian, ng.hessian):
+        assert make(simulate) is make(simulate)
+    assert ng.grad(simulate) is not ng.grad(simulate, (0, 1))
