@@ -108,6 +108,11 @@ class Elementwise(Op):
         self._rule = rule
         return rule
 
+    @property
+    def has_rule(self) -> bool:
+        """Whether its derivatives were set, and do not follow from what it is made of."""
+        return self._rule is not None
+
     @functools.cached_property
     def differentiable(self) -> bool:
         """Whether the op has derivatives, also where they are zero everywhere."""

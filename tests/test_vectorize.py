@@ -269,6 +269,70 @@ def test_from_compiled_code() -> None:
         np.testing.assert_allclose(found, wanted, rtol=1e-12)
 
 
+@ng.elementwise
+def bent(x):
+    return ng.where(x > 1, x * x, x)
+
+
+@ng.elementwise
+def morse(r, depth, width=1.0):
+    return depth * (1 - ng.exp(-width * (bent(r) - 1))) ** 2
+
+
+@ng.njit
+def energy(r, depth):
+    return np.sum(morse(r, depth, 1.0)) + morse(r[0], 2, 1.5)
+
+
+@numba.njit
+def energy_by_numba(r, depth):
+    return np.sum(morse(r, depth, 1.0))
+
+
+def test_formulas_in_compiled_code() -> None:
+    def expected(r, depth):
+        return morse(r, depth).sum() + morse(r[0], 2, 1.5)
+
+    r = np.array([0.5, 1.5])
+    assert energy(r, 2.0) == pytest.approx(expected(r, 2.0).item())
+    assert energy_by_numba(r, 2.0) == pytest.approx(morse(r, 2.0).sum().item())
+    for found, wanted in zip(
+        ng.grad(energy, (0, 1))(r, 2.0), ng.grad(expected, (0, 1))(r, 2.0), strict=True
+    ):
+        np.testing.assert_allclose(found, wanted, rtol=1e-12)
+
+
+@ng.elementwise
+def straight(x):
+    return ng.floor(x)
+
+
+@straight.partial
+def _(x, out):
+    return 1
+
+
+@ng.elementwise("abs({0})")
+def size(x):
+    """A text."""
+
+
+@ng.njit
+def calls_straight(x):
+    return straight(x)
+
+
+@ng.njit
+def calls_size(x):
+    return size(x)
+
+
+@pytest.mark.parametrize("function", [calls_straight, calls_size])
+def test_formulas_with_rules_are_refused(function) -> None:
+    with pytest.raises(ng.errors.LanguageError, match="a text or derivatives of its own"):
+        ng.grad(function)(1.5)
+
+
 def test_threads_change_no_bit() -> None:
     x = np.linspace(0.5, 20.0, 200_000)
     before = ng.get_num_threads()

@@ -14,6 +14,7 @@ import functools
 import sys
 from typing import Any, overload
 
+from numgrad.adjoint import formulas  # noqa: F401 - lets compiled code call them
 from numgrad.adjoint.arena import set_arena
 from numgrad.adjoint.batching import vmap
 from numgrad.adjoint.calls import python_function as _compiled_function
