@@ -28,6 +28,7 @@ from numgrad.adjoint.ir import (
 )
 from numgrad.expr import Apply, Expression, Input, Symbol, inputs, postorder
 from numgrad.op import Elementwise
+from numgrad.ops.special import digamma
 from numgrad.value import REGISTRY
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ EXACT = {
     "to_int": "int({0})",
     "from_bits": "from_bits({0})",
     "to_bits": "to_bits({0})",
+    "i.gcd": "math.gcd({0}, {1})",
+    "exponent": "math.frexp({0})[1]",
     "size": "{0}.shape[{1}]",
     "trips": "len(range({0}, {1}, {2}))",
 }
@@ -73,7 +76,10 @@ BOOLEAN = {
     "not": "(not {0})",
     "b.select": "({1} if {0} else {2})",
     "to_bool": "({0} != 0)",
+    "signbit": "(math.copysign(1.0, {0}) < 0.0)",
 }
+# Functions of one float that only this language has.
+OWN = {"gamma": "math.gamma({0})"}
 # A value without a derivative, and a derivative without a value.
 DETACHED = {"constant": "{0}", "unit": "0.0"}
 CASTS = {"to_f8": "float({0})", "to_f4": "np.float32({0})"}
@@ -127,7 +133,7 @@ def result_type(op: str, args: Sequence[Value]) -> Scalar:
         return B1
     if op in CASTS:
         return F4 if op == "to_f4" else F8
-    if op == "from_bits":
+    if op == "from_bits" or op in OWN:
         return F8
     if op in DETACHED:
         return args[0].type  # type: ignore[return-value]
@@ -256,12 +262,20 @@ def partials(op: str) -> tuple[Expression | None, ...]:
         return (1,)
     if op in EXACT or op in BOOLEAN:
         return (None, None, None)
+    if op == "gamma":
+        x, out = inputs("x", "out")
+        return (out * digamma(x),)
     declared = REGISTRY[op]
     params = declared.params  # type: ignore[attr-defined]
     rules: tuple[Expression | None, ...] = declared.partials_at(  # type: ignore[attr-defined]
         *inputs(*params, "out")
     )
     return rules
+
+
+def params_of(op: str) -> tuple[str, ...]:
+    """The names of an op's operands in its rules."""
+    return ("x",) if op in OWN else tuple(REGISTRY[op].params)  # type: ignore[attr-defined]
 
 
 def simplified(op: str, args: tuple[Value, ...]) -> Value | None:

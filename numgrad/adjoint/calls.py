@@ -130,6 +130,8 @@ def library_call(
             return result
     if name in CASTS and module in {"builtins", "numpy"} and len(args) == 1:
         return convert(lo, args[0], CASTS[name], node)
+    if module == "math" and name == "frexp" and is_number(args[0]):
+        return Tuple([*scalars.fraction(lo, lo.builder.as_float(args[0]))])  # type: ignore[arg-type]
     if module in {"builtins", "math", "numpy"} and not keywords:
         front = scalar_function(lo, name, args, whole=module == "math")
         if front is not None:

@@ -6,7 +6,7 @@ import functools
 import math
 from typing import TYPE_CHECKING
 
-from numgrad.adjoint.builder import Builder, partials
+from numgrad.adjoint.builder import Builder, params_of, partials
 from numgrad.adjoint.ir import Compute, Const, Value
 from numgrad.expr import Expression, Input, Symbol, reads
 from numgrad.expr import contribution as product_of
@@ -32,6 +32,7 @@ SINGULAR = frozenset(
         "atan2",
         "hypot",
         "lgamma",
+        "gamma",
         "digamma",
         "polygamma",
         "div",
@@ -49,7 +50,7 @@ def contribution(
     """What an incoming derivative gives to an operand; `value` names values where it is needed."""
     if not isinstance(rule, Symbol):
         return builder.emit("mul", g, _float(rule)) if rule != 1 else g
-    params = REGISTRY[stmt.op].params  # type: ignore[attr-defined]
+    params = params_of(stmt.op)
     known = dict(zip((*params, "out"), (*stmt.args, stmt.out), strict=True))
     if stmt.op == "div":
         return _quotient(builder, stmt, g, rule, value)

@@ -69,13 +69,18 @@ _OF_NUMPY = (
 )
 
 
+# What gives integers, or several numbers.
+_OF_INTEGERS = {"frexp", "gcd"}
+
+
 class _Math:
     """The module math, with NumPy's edges."""
 
     inf, nan, pi, e = math.inf, math.nan, math.pi, math.e
 
     def __getattr__(self, name: str) -> Any:
-        return _quiet(getattr(math, name))
+        function = getattr(math, name)
+        return function if name in _OF_INTEGERS else _quiet(function)
 
 
 def namespace() -> dict[str, Any]:

@@ -6,7 +6,7 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
-from numgrad.adjoint.builder import BOOLEAN, CASTS, DETACHED, EXACT, nonneg
+from numgrad.adjoint.builder import BOOLEAN, CASTS, DETACHED, EXACT, OWN, nonneg
 from numgrad.adjoint.ir import (
     B1,
     F4,
@@ -52,7 +52,7 @@ def templates() -> dict[str, str]:
     table = {
         name: op.template for name, op in ops.items() if getattr(op, "template", None) is not None
     }
-    return {**table, "sign": "sign({0})", **EXACT, **BOOLEAN, **CASTS, **DETACHED}
+    return {**table, "sign": "sign({0})", **OWN, **EXACT, **BOOLEAN, **CASTS, **DETACHED}
 
 
 def source(procedure: Procedure, taken: Iterable[str] = ()) -> str:

@@ -77,8 +77,15 @@ BOTH = {
     "sign": ("sign", ""),
 }
 # Steps: NumPy keeps floats, math gives integers.
-ROUNDING = {"floor": "floor", "ceil": "ceil", "trunc": "trunc", "rint": "rint"}
-PREDICATES = {"isnan", "isinf", "isfinite"}
+ROUNDING = {
+    "floor": "floor",
+    "ceil": "ceil",
+    "trunc": "trunc",
+    **dict.fromkeys(("rint", "round", "around"), "rint"),
+}
+# Real numbers have nothing to do for these.
+SAME = {"positive", "conj", "conjugate", "real"}
+PREDICATES = {"isnan", "isinf", "isfinite", "signbit"}
 LOGIC = {"logical_and": "and", "logical_or": "or"}
 
 _MOST_MULTIPLICATIONS = 4
@@ -169,7 +176,7 @@ def apply(lo: Lowering, name: str, args: list[Value], *, whole: bool = False) ->
             if name == "square":
                 return emit("i.mul", args[0], args[0])
         return emit(op, *map(lo.builder.as_float, args))
-    if name in ROUNDING:
+    if name in ROUNDING and len(args) == 1:
         if args[0].type.code in {"i8", "b1"}:
             return args[0]
         rounded = emit(ROUNDING[name], args[0])
@@ -188,11 +195,45 @@ def apply(lo: Lowering, name: str, args: list[Value], *, whole: bool = False) ->
         return emit("mul", lo.builder.as_float(args[0]), number(57.29577951308232))
     if name in {"radians", "deg2rad"}:
         return emit("mul", lo.builder.as_float(args[0]), number(0.017453292519943295))
+    if name in SAME:
+        return args[0]
+    if name == "gcd" and all(a.type.code in {"i8", "b1"} for a in args):
+        return emit("i.gcd", *args)
+    if name == "gamma":
+        return emit("gamma", emit("to_f8", args[0]))
+    if name == "ldexp" and args[1].type.code in {"i8", "b1"}:
+        return scaled(lo, lo.builder.as_float(args[0]), args[1])
+    if name == "sinc":
+        return sinc(lo, lo.builder.as_float(args[0]))
     if name == "cbrt":
         x = lo.builder.as_float(args[0])
         root = emit("pow", emit("abs", x), number(1.0 / 3.0))
         return emit("copysign", root, x)
     return None
+
+
+def scaled(lo: Lowering, x: Value, n: Value) -> Value:
+    """x * 2**n, in two steps: 2**n alone may be too large."""
+    emit = lo.builder.emit
+    half = emit("i.floordiv", n, number(2))
+    for part in (half, emit("i.sub", n, half)):
+        x = emit("mul", x, emit("pow", number(2.0), emit("to_f8", part)))
+    return x
+
+
+def fraction(lo: Lowering, x: Value) -> tuple[Value, Value]:
+    """The number from 1/2 to 1, and the power of 2, that give x."""
+    power = lo.builder.emit("exponent", x)
+    return scaled(lo, x, lo.builder.emit("i.neg", power)), power
+
+
+def sinc(lo: Lowering, x: Value) -> Value:
+    """sin(pi x) / (pi x), and 1 at 0."""
+    emit = lo.builder.emit
+    empty = emit("equal", x, number(0.0))
+    # Not 0 where it divides: the side that is not chosen has a derivative, too.
+    y = emit("mul", number(3.141592653589793), emit("where", empty, number(1.0), x))
+    return emit("where", empty, number(1.0), emit("div", emit("sin", y), y))
 
 
 def truth(lo: Lowering, value: Value) -> Value:
