@@ -30,8 +30,7 @@ class Formula(Compiled):
     def __init__(self, function: ElementwiseFunction) -> None:
         self.function = function
         self.name = self.__name__ = function.__name__
-        self.parameters = list(function.params)
-        self.count = len(self.parameters)
+        self.signature = function.signature
 
     def derive(self, shapes: tuple[Shape, ...], groups: tuple[int, ...] | None) -> Derived:
         """The formula, in the operations of the library."""
