@@ -469,9 +469,9 @@ class Writer:
     def leave_loop(self) -> None:
         self.line(f"if {self.condition()}:")
         self.block(self.nonempty(0, 1))
-        if self.lines[-1].strip() == "pass":
-            self.lines.pop()
         self.indent += 1
+        if self.lines[-1] == f"{'    ' * self.indent}pass":
+            self.lines.pop()
         self.line(self.pick(("break", "continue")))
         self.indent -= 1
 
