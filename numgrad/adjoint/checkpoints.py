@@ -43,7 +43,7 @@ def checkpoint(what: Any, every: int | None = None) -> Any:
     ...         x = rate * x * (1.0 - x)
     ...     return x
     >>> round(ng.grad(grow)(3.0, 2), 6)
-    -0.28125
+    -0.1875
     """
     if not callable(what) and hasattr(what, "__iter__"):
         return what
